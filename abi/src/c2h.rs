@@ -1,0 +1,141 @@
+//! The C2H ring: 16-byte records, four to a line, written by the card in whole lines.
+//!
+//! A packet gives one [`VerdictRecord`] and, where signatures matched, up to two [`IdRecord`]s right
+//! behind it. Records stand in packet order. When nothing more is at hand the card fills the line up
+//! with [`RecordKind::Pad`] records and writes it, so a record never waits for the next packet.
+//!
+//! The consumer knows a new record by its phase bit: 1 in the first lap of the ring, 0 in the second,
+//! and so on (NVMe 1.4, 4.6, "phase tag"). The ring is zero before the card is enabled.
+//! The kind, phase and count stand in the last two bytes of every record, so a reader that loads the
+//! 16 bytes at once, or the last two first, never sees a half-written record as whole.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::bits::LINE_BYTES;
+
+/// Bytes of a record.
+pub const RECORD_BYTES: usize = 16;
+/// Records in a line.
+pub const LINE_RECORDS: usize = LINE_BYTES / RECORD_BYTES;
+/// Records of the ring as a power of two: smallest.
+pub const RECORDS_LOG2_MIN: u32 = 8;
+/// Records of the ring as a power of two: largest (64 MiB).
+pub const RECORDS_LOG2_MAX: u32 = 22;
+/// Signature header ids that one packet reports at most; more set [`crate::vector::Flags::CUT`].
+pub const IDS_MAX: usize = 6;
+/// Ids in one id record.
+pub const IDS_PER_RECORD: usize = 3;
+/// `acl` of a packet that no ACL rule matched.
+pub const NO_RULE: u32 = 0xffff_ffff;
+
+/// Lowest bit of the kind in `control`; bit 0 is the phase.
+pub const KIND_LSB: usize = 1;
+/// Bits of the kind.
+pub const KIND_BITS: usize = 3;
+/// Lowest bit of the number of ids in `control`.
+pub const IDS_LSB: usize = 4;
+/// Bits of the number of ids.
+pub const IDS_BITS: usize = 4;
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// Fills the rest of a line; carries nothing.
+    Pad = 0,
+    /// [`VerdictRecord`].
+    Verdict = 1,
+    /// [`IdRecord`].
+    Ids = 2,
+    /// A [`VerdictRecord`] that answers a COMMIT: `sequence` is that of the next packet and
+    /// `version` the version now in force; `acl` is [`NO_RULE`], the other fields are zero.
+    Committed = 3,
+}
+
+/// What the card answers for one packet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct VerdictRecord {
+    /// Sequence number of the packet, counted from 0 since the card was enabled, modulo 2^32.
+    pub sequence: u32,
+    /// Number of the first ACL rule that matches, or [`NO_RULE`].
+    pub acl: u32,
+    /// [`crate::vector::Flags`].
+    pub flags: u16,
+    /// Bytes of the packet, as the ring said.
+    pub length: u16,
+    /// Version of the tables that decided it.
+    pub version: u16,
+    /// Phase, kind, number of ids that follow.
+    pub control: u16,
+}
+
+/// Ids of matching signature headers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct IdRecord {
+    /// Up to three ids, in no order; unused places are zero.
+    pub ids: [u32; IDS_PER_RECORD],
+    /// Low half of the sequence number of the packet.
+    pub sequence: u16,
+    /// Phase, kind, number of ids in this record.
+    pub control: u16,
+}
+
+const _: () = assert!(size_of::<VerdictRecord>() == RECORD_BYTES);
+const _: () = assert!(size_of::<IdRecord>() == RECORD_BYTES);
+const _: () = assert!(IDS_MAX.is_multiple_of(IDS_PER_RECORD));
+const _: () = assert!(1 + IDS_MAX / IDS_PER_RECORD <= LINE_RECORDS);
+
+/// `control` of a record.
+pub const fn control(kind: RecordKind, ids: usize, phase: bool) -> u16 {
+    phase as u16 | (kind as u16) << KIND_LSB | ((ids & 0xf) as u16) << IDS_LSB
+}
+
+/// Phase bit of a record's `control`.
+pub const fn phase(control: u16) -> bool {
+    control & 1 == 1
+}
+
+/// Phase that a record at free-running index `index` has in a ring of `1 << records_log2` records.
+pub const fn phase_at(index: u32, records_log2: u32) -> bool {
+    (index >> records_log2) & 1 == 0
+}
+
+/// Kind in a record's `control`, if it is one that exists.
+pub const fn kind(control: u16) -> Option<RecordKind> {
+    match (control >> KIND_LSB) & ((1 << KIND_BITS) - 1) {
+        0 => Some(RecordKind::Pad),
+        1 => Some(RecordKind::Verdict),
+        2 => Some(RecordKind::Ids),
+        3 => Some(RecordKind::Committed),
+        _ => None,
+    }
+}
+
+/// Number of ids in a record's `control`.
+pub const fn ids(control: u16) -> usize {
+    ((control >> IDS_LSB) & ((1 << IDS_BITS) - 1)) as usize
+}
+
+/// The line that the card writes to the host's memory so that the host need not read registers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct StatusLine {
+    /// H2C consumer index: lines that the card has taken.
+    pub h2c_cidx: u32,
+    /// C2H producer index: records that the card has written (acknowledged by the bus).
+    pub c2h_pidx: u32,
+    /// The register STATUS.
+    pub status: u32,
+    /// The register ERROR.
+    pub error: u32,
+    /// Low half of the counter of packets taken in.
+    pub packets_in: u32,
+    /// Status lines written since the card was enabled, this one included: never 0 in a written line.
+    pub writes: u32,
+    /// Zero.
+    pub reserved: [u32; 10],
+}
+
+const _: () = assert!(size_of::<StatusLine>() == LINE_BYTES);

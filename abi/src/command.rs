@@ -1,0 +1,198 @@
+//! Commands: lines in the H2C ring that change the card's tables.
+//!
+//! They travel through the same pipeline as packets, so a command takes effect exactly between the
+//! packet before it and the packet behind it. The card refuses what is out of range
+//! ([`crate::csr::ErrorCode::BadCommand`]).
+
+use crate::bits::{Field, LINE_BITS, Line};
+use crate::entry;
+use crate::geometry::{Geometry, WAYS};
+use crate::hash;
+use crate::vector::HASHED_BITS;
+
+/// [`Opcode`].
+pub const OPCODE: Field = Field::new("opcode", 0, 8);
+/// Table number.
+pub const TABLE: Field = OPCODE.then("table", 8);
+/// Slot: `way * bucket_slots + slot`; or chunk of the TCAM.
+pub const SLOT: Field = TABLE.then("slot", 8);
+/// Bucket, row of the secret, address or entry of the TCAM, or version.
+pub const INDEX: Field = Field::new("index", 32, 16);
+/// Lowest bit of the data.
+pub const DATA_LSB: usize = 88;
+/// Bits of the data at most.
+pub const DATA_BITS: usize = LINE_BITS - DATA_LSB;
+
+const _: () = assert!(entry::WIDE_BITS <= DATA_BITS);
+const _: () = assert!(HASHED_BITS <= DATA_BITS);
+const _: () = assert!(entry::TCAM_ENTRIES_MAX <= DATA_BITS);
+
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Opcode {
+    /// Empties every table and the TCAM and sets every mask to zero. The packets behind it wait
+    /// until the deepest table is empty (one cycle a bucket).
+    Clear = 1,
+    /// Writes a slot of table `table`: slot `slot`, bucket `index`, data as in [`crate::entry`].
+    WriteSlot = 2,
+    /// Writes the mask of table `table`: the data's low [`HASHED_BITS`] bits. A narrow table has
+    /// no mask for the 96 low bits of an address.
+    WriteMask = 3,
+    /// Writes row `index` of the hash secret: the data's low [`HASHED_BITS`] bits.
+    WriteSecret = 4,
+    /// Writes address `index` of the row memory of TCAM chunk `slot`: bit `n` of the data says
+    /// whether entry `n` agrees with that value of the chunk.
+    WriteTcamRow = 5,
+    /// Writes what TCAM entry `index` keeps beside its rows ([`crate::entry::Entry::to_tcam`]).
+    WriteTcamEntry = 6,
+    /// Makes `index` the table version and answers with a record
+    /// ([`crate::c2h::RecordKind::Committed`]).
+    Commit = 7,
+}
+
+/// Every opcode.
+pub const OPCODES: [Opcode; 7] = [
+    Opcode::Clear,
+    Opcode::WriteSlot,
+    Opcode::WriteMask,
+    Opcode::WriteSecret,
+    Opcode::WriteTcamRow,
+    Opcode::WriteTcamEntry,
+    Opcode::Commit,
+];
+
+/// A command, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// What it does.
+    pub opcode: Opcode,
+    /// Table number.
+    pub table: u8,
+    /// Slot or chunk.
+    pub slot: u8,
+    /// Bucket, row, address, entry or version.
+    pub index: u16,
+    /// Data, from bit 0.
+    pub data: Line,
+}
+
+/// Why a line is no command for a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// No such opcode.
+    Opcode(u8),
+    /// No such table in this geometry.
+    Table(u8),
+    /// No such slot or chunk in this geometry.
+    Slot(u8),
+    /// No such bucket, row, address or entry in this geometry.
+    Index(u16),
+}
+
+impl core::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Opcode(n) => write!(f, "command with unknown opcode {n}"),
+            Self::Table(n) => write!(f, "command for table {n}, which the geometry does not have"),
+            Self::Slot(n) => write!(f, "command for slot {n}, which the geometry does not have"),
+            Self::Index(n) => write!(f, "command for index {n}, which the geometry does not have"),
+        }
+    }
+}
+
+impl core::error::Error for CommandError {}
+
+impl Command {
+    /// A command without table, slot and data.
+    pub fn new(opcode: Opcode, index: u16) -> Self {
+        Self { opcode, table: 0, slot: 0, index, data: Line::default() }
+    }
+
+    /// The command as a line of the ring.
+    pub fn to_line(&self) -> Line {
+        let mut line = Line::default();
+        line.0[DATA_LSB / 8..].copy_from_slice(&self.data.0[..DATA_BITS / 8]);
+        line.with(OPCODE, self.opcode as u128)
+            .with(TABLE, self.table.into())
+            .with(SLOT, self.slot.into())
+            .with(INDEX, self.index.into())
+    }
+
+    /// The command in a line.
+    ///
+    /// # Errors
+    /// Where the opcode does not exist or a number is out of range for the geometry.
+    pub fn from_line(line: &Line, geometry: &Geometry) -> Result<Self, CommandError> {
+        let number = line.get(OPCODE) as u8;
+        let opcode =
+            OPCODES.into_iter().find(|opcode| *opcode as u8 == number).ok_or(CommandError::Opcode(number))?;
+        let mut data = Line::default();
+        data.0[..DATA_BITS / 8].copy_from_slice(&line.0[DATA_LSB / 8..]);
+        let command = Self {
+            opcode,
+            table: line.get(TABLE) as u8,
+            slot: line.get(SLOT) as u8,
+            index: line.get(INDEX) as u16,
+            data,
+        };
+        command.check(geometry)?;
+        Ok(command)
+    }
+
+    fn check(&self, geometry: &Geometry) -> Result<(), CommandError> {
+        let table = usize::from(self.table);
+        let index = |limit: usize| {
+            if usize::from(self.index) < limit { Ok(()) } else { Err(CommandError::Index(self.index)) }
+        };
+        let in_table = || {
+            if table < geometry.tables() { Ok(()) } else { Err(CommandError::Table(self.table)) }
+        };
+        let slot = |limit: usize| {
+            if usize::from(self.slot) < limit { Ok(()) } else { Err(CommandError::Slot(self.slot)) }
+        };
+        match self.opcode {
+            Opcode::Clear | Opcode::Commit => Ok(()),
+            Opcode::WriteSlot => {
+                in_table()?;
+                slot(WAYS * geometry.bucket_slots)?;
+                index(1 << geometry.buckets_log2(table))
+            }
+            Opcode::WriteMask => in_table(),
+            Opcode::WriteSecret => index(hash::ROWS),
+            Opcode::WriteTcamRow => {
+                slot(entry::TCAM_CHUNKS)?;
+                index(1 << entry::TCAM_CHUNK_BITS)
+            }
+            Opcode::WriteTcamEntry => index(geometry.tcam_entries),
+        }
+    }
+}
+
+const _: () = assert!(DATA_LSB.is_multiple_of(8) && INDEX.end() <= DATA_LSB);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{LAB, LINE};
+
+    #[test]
+    fn a_line_gives_back_its_command() {
+        let mut command = Command::new(Opcode::WriteSlot, 511);
+        command.slot = 7;
+        command.data = Line([0x5a; 64]);
+        command.data.0[DATA_BITS / 8..].fill(0);
+        assert_eq!(Command::from_line(&command.to_line(), &LINE), Ok(command));
+        assert_eq!(Command::from_line(&command.to_line(), &LAB), Err(CommandError::Slot(7)));
+    }
+
+    #[test]
+    fn every_number_out_of_range_is_refused() {
+        assert_eq!(Command::from_line(&Line::default(), &LINE), Err(CommandError::Opcode(0)));
+        let mut command = Command::new(Opcode::WriteMask, 0);
+        command.table = 24;
+        assert_eq!(Command::from_line(&command.to_line(), &LINE), Err(CommandError::Table(24)));
+        let row = Command::new(Opcode::WriteSecret, 24).to_line();
+        assert_eq!(Command::from_line(&row, &LINE), Err(CommandError::Index(24)));
+    }
+}

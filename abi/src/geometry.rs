@@ -1,0 +1,124 @@
+//! The sizes a build of the card was made with. They are constants of the hardware, reported by
+//! read-only registers ([`crate::csr`]); the rule compiler targets what the card reports.
+
+/// Sizes of one build of the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Number in the register `GEOMETRY` and in the rule image.
+    pub id: u32,
+    /// Bytes a beat of the AXI4 master and of every internal stream.
+    pub beat_bytes: usize,
+    /// Masked tables with 32-bit addresses (IPv4 whole, IPv6 prefixes of at most 32 bits).
+    /// They have the table numbers `0 .. narrow_tables`.
+    pub narrow_tables: usize,
+    /// Buckets of one way of a narrow table, as a power of two.
+    pub narrow_buckets_log2: u32,
+    /// Masked tables with 128-bit addresses. They follow the narrow ones.
+    pub wide_tables: usize,
+    /// Buckets of one way of a wide table, as a power of two.
+    pub wide_buckets_log2: u32,
+    /// Slots in a bucket.
+    pub bucket_slots: usize,
+    /// Entries of the bit-vector TCAM that takes what no table could.
+    pub tcam_entries: usize,
+    /// Beats of the read buffer between the DMA reads and the slot unpacking.
+    pub read_buffer_beats: usize,
+    /// DMA read bursts in flight at most (AWS F2 PCIM allows 32).
+    pub reads_in_flight: usize,
+    /// Packets between the parser and the record packer at most: the credits that let the
+    /// classifier run without stalls.
+    pub packets_in_flight: usize,
+}
+
+/// Hash functions of a table: a key has one bucket in each way.
+pub const WAYS: usize = 2;
+/// Largest table number of any geometry, for field widths.
+pub const MAX_TABLES: usize = 64;
+
+/// 512-bit beat, made for UltraScale+ with URAM.
+pub const LINE: Geometry = Geometry {
+    name: "line",
+    id: 1,
+    beat_bytes: 64,
+    narrow_tables: 16,
+    narrow_buckets_log2: 9,
+    wide_tables: 8,
+    wide_buckets_log2: 12,
+    bucket_slots: 4,
+    tcam_entries: 64,
+    read_buffer_beats: 512,
+    reads_in_flight: 32,
+    packets_in_flight: 128,
+};
+
+/// 128-bit beat and small tables: fits an ECP5-85 and simulates fast.
+pub const LAB: Geometry = Geometry {
+    name: "lab",
+    id: 2,
+    beat_bytes: 16,
+    narrow_tables: 2,
+    narrow_buckets_log2: 9,
+    wide_tables: 2,
+    wide_buckets_log2: 9,
+    bucket_slots: 2,
+    tcam_entries: 16,
+    read_buffer_beats: 512,
+    reads_in_flight: 8,
+    packets_in_flight: 64,
+};
+
+/// Every named geometry.
+pub const ALL: [&Geometry; 2] = [&LINE, &LAB];
+
+impl Geometry {
+    /// The geometry of that name.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        ALL.into_iter().find(|g| g.name == name)
+    }
+
+    /// The geometry with that number.
+    pub fn by_id(id: u32) -> Option<&'static Self> {
+        ALL.into_iter().find(|g| g.id == id)
+    }
+
+    /// Masked tables of both kinds.
+    pub const fn tables(&self) -> usize {
+        self.narrow_tables + self.wide_tables
+    }
+
+    /// Whether table `table` has 32-bit addresses.
+    pub const fn is_narrow(&self, table: usize) -> bool {
+        table < self.narrow_tables
+    }
+
+    /// Buckets of one way of table `table`, as a power of two.
+    pub const fn buckets_log2(&self, table: usize) -> u32 {
+        if self.is_narrow(table) { self.narrow_buckets_log2 } else { self.wide_buckets_log2 }
+    }
+
+    /// Slots of table `table` in both ways.
+    pub const fn slots(&self, table: usize) -> usize {
+        (WAYS * self.bucket_slots) << self.buckets_log2(table)
+    }
+
+    /// Beats in a line.
+    pub const fn beats_per_line(&self) -> usize {
+        crate::bits::LINE_BYTES / self.beat_bytes
+    }
+}
+
+const _: () = {
+    let mut n = 0;
+    while n < ALL.len() {
+        let g = ALL[n];
+        assert!(g.beat_bytes.is_power_of_two() && g.beat_bytes <= crate::bits::LINE_BYTES);
+        assert!(g.tables() <= MAX_TABLES);
+        assert!(g.narrow_buckets_log2 as usize <= crate::hash::INDEX_BITS);
+        assert!(g.wide_buckets_log2 as usize <= crate::hash::INDEX_BITS);
+        assert!(g.tcam_entries <= crate::entry::TCAM_ENTRIES_MAX);
+        assert!(g.read_buffer_beats.is_power_of_two() && g.packets_in_flight.is_power_of_two());
+        n += 1;
+    }
+};
