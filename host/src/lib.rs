@@ -1,1 +1,14 @@
-//! placeholder
+//! Rules, compiler, engines, captures and reports of Wiresift.
+//!
+//! A rule's way: [`rules`] (text to [`rules::model`]) → [`compile`] (to a rule image and its [`metadata`]).
+//! A packet's way: [`capture`] → [`session`] → a [`device`] ([`engine`] or a card) → [`decision`] → [`report`].
+
+pub mod capture;
+pub mod compile;
+pub mod decision;
+pub mod device;
+pub mod engine;
+pub mod metadata;
+pub mod report;
+pub mod rules;
+pub mod session;

@@ -1,0 +1,123 @@
+//! The seam between the session and whatever decides packets.
+
+use std::sync::Arc;
+
+use crate::decision::Decision;
+
+/// Packets in the order of the capture.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Number of the first packet over all captures, from 0.
+    pub first: u64,
+    bytes: Vec<u8>,
+    packets: Vec<PacketAt>,
+}
+
+/// One packet of a [`Batch`].
+#[derive(Clone, Copy, Debug, Default)]
+struct PacketAt {
+    start: usize,
+    end: usize,
+    info: PacketInfo,
+}
+
+/// What the capture said of a packet beside its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketInfo {
+    /// Time stamp in nanoseconds since 1970.
+    pub nanos: u64,
+    /// Bytes on the wire, which may be more than were captured.
+    pub wire_length: u32,
+    /// Place of the capture on the command line, from 0.
+    pub capture: u32,
+    /// Number of the packet in its capture, from 1.
+    pub number: u64,
+}
+
+impl Batch {
+    /// An empty batch whose first packet will have that number.
+    pub fn new(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// Adds a packet, Ethernet header first.
+    pub fn push(&mut self, packet: &[u8], info: PacketInfo) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(packet);
+        self.packets.push(PacketAt { start, end: self.bytes.len(), info });
+    }
+
+    /// Number of packets.
+    pub fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    /// Bytes of all packets.
+    pub fn total_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Packet `n` of the batch.
+    pub fn packet(&self, n: usize) -> &[u8] {
+        let at = self.packets[n];
+        &self.bytes[at.start..at.end]
+    }
+
+    /// What the capture said of packet `n`.
+    pub fn info(&self, n: usize) -> PacketInfo {
+        self.packets[n].info
+    }
+
+    /// Every packet in order.
+    pub fn packets(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.packets.iter().map(|at| &self.bytes[at.start..at.end])
+    }
+}
+
+/// A batch with one decision for each of its packets.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The batch that was submitted.
+    pub batch: Arc<Batch>,
+    /// Its decisions, in order.
+    pub decisions: Vec<Decision>,
+}
+
+/// Why a device could not go on.
+#[derive(Debug, thiserror::Error)]
+#[error("{device}: {message}")]
+pub struct DeviceError {
+    /// The device's name on the command line.
+    pub device: String,
+    /// What happened.
+    pub message: String,
+    /// What it came from.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Something that decides packets: the CPU engine or a card.
+///
+/// Batches are decided in the order in which they were submitted.
+pub trait Device {
+    /// Takes a batch. May decide earlier batches before it returns.
+    ///
+    /// # Errors
+    /// When the device cannot go on; batches not yet collected are lost to it.
+    fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError>;
+
+    /// The next decided batch. With `drain`, waits for it, and `None` means that nothing is under way;
+    /// without, `None` means that nothing is decided yet.
+    ///
+    /// # Errors
+    /// When the device cannot go on.
+    fn collect(&mut self, drain: bool) -> Result<Option<Decided>, DeviceError>;
+
+    /// Lines for the summary: name and value, for example the cycles of the simulated card.
+    fn summary(&self) -> Vec<(String, String)>;
+}

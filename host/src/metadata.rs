@@ -1,0 +1,52 @@
+//! What the host must know beside the card's tables to report a decision: the metadata of a rule image.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rules::model::{AclAction, Origin, RuleClass, SignatureAction};
+
+/// Metadata of a rule image, kept in it as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// ACL rules; the card's ACL id is the place in this list.
+    pub acl: Vec<AclInfo>,
+    /// Signatures, the refused ones included; everything else names them by their place here.
+    pub signatures: Vec<SignatureInfo>,
+    /// Signatures that share one header, by the card's signature id.
+    pub headers: Vec<Vec<u32>>,
+}
+
+/// An ACL rule as the report shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AclInfo {
+    /// Action.
+    pub action: AclAction,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A signature as the report shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignatureInfo {
+    /// Signature id.
+    pub sid: u32,
+    /// Generator id.
+    pub gid: u32,
+    /// Revision.
+    pub rev: u32,
+    /// Action.
+    pub action: SignatureAction,
+    /// Message.
+    pub msg: String,
+    /// Class type.
+    pub classtype: Option<String>,
+    /// Priority.
+    pub priority: Option<u32>,
+    /// References, as written.
+    pub references: Vec<String>,
+    /// Metadata options.
+    pub metadata: Vec<(String, String)>,
+    /// What becomes of it.
+    pub class: RuleClass,
+    /// Where it stands.
+    pub origin: Origin,
+}

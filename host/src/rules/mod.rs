@@ -1,0 +1,3 @@
+//! Rule files: what they say ([`model`]) and how they are read.
+
+pub mod model;
