@@ -27,6 +27,7 @@ pub mod bits;
 pub mod c2h;
 pub mod command;
 pub mod csr;
+pub mod document;
 pub mod entry;
 pub mod geometry;
 pub mod h2c;

@@ -1,0 +1,5 @@
+//! Prints `docs/registers.md`.
+
+fn main() {
+    print!("{}", wiresift_abi::document::registers());
+}
