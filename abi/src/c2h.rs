@@ -85,7 +85,7 @@ pub struct IdRecord {
 const _: () = assert!(size_of::<VerdictRecord>() == RECORD_BYTES);
 const _: () = assert!(size_of::<IdRecord>() == RECORD_BYTES);
 const _: () = assert!(IDS_MAX.is_multiple_of(IDS_PER_RECORD));
-const _: () = assert!(1 + IDS_MAX / IDS_PER_RECORD <= LINE_RECORDS);
+const _: () = assert!(IDS_MAX / IDS_PER_RECORD < LINE_RECORDS);
 
 /// `control` of a record.
 pub const fn control(kind: RecordKind, ids: usize, phase: bool) -> u16 {

@@ -6,6 +6,9 @@ use core::fmt::Write;
 use crate::bits::Field;
 use crate::{ABI_VERSION, command, csr, entry, geometry, vector};
 
+/// A size of a geometry.
+type Size = fn(&geometry::Geometry) -> usize;
+
 /// `docs/registers.md`.
 pub fn registers() -> String {
     let mut text = String::new();
@@ -43,7 +46,7 @@ fn write(text: &mut String) -> core::fmt::Result {
     }
     writeln!(text, "\n## Geometries\n\n| | {} |", geometry::ALL.map(|g| g.name).join(" | "))?;
     writeln!(text, "|---|{}", "---|".repeat(geometry::ALL.len()))?;
-    let rows: [(&str, fn(&geometry::Geometry) -> usize); 11] = [
+    let rows: [(&str, Size); 11] = [
         ("bytes in a beat", |g| g.beat_bytes),
         ("narrow tables", |g| g.narrow_tables),
         ("buckets of a way of a narrow table", |g| 1 << g.narrow_buckets_log2),
