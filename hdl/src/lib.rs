@@ -1,1 +1,11 @@
-//! placeholder
+//! The card in RustHDL, from the H2C ring to the verdict ring, and the Verilog emitter.
+//!
+//! The way through the card is told in `docs/packet-path.md`; the modules stand here in the order in
+//! which a packet meets them.
+#![forbid(unsafe_code)]
+
+pub mod prim;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod gate;
