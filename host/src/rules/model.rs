@@ -106,8 +106,9 @@ pub enum RuleClass {
 pub struct Condition {
     /// Address family.
     pub family: Family,
-    /// IP protocol, as value and mask (mask 0: any).
-    pub protocol: (u8, u8),
+    /// IP protocols, each as value and mask (mask 0: any). One of them must fit: `icmp` of a signature is
+    /// ICMP and ICMPv6.
+    pub protocols: Vec<(u8, u8)>,
     /// Source addresses.
     pub src: AddressList,
     /// Destination addresses.
