@@ -154,6 +154,32 @@ pub fn check_text(name: &str, verilog: &str) {
     build.keep();
 }
 
+/// Cells of each kind that synthesis makes of a text for `xcup` or `ecp5`, or `None` without yosys.
+pub fn mapped_cells(name: &str, verilog: &str, target: &str) -> Option<Vec<(String, usize)>> {
+    let dir = cache_dir(target, verilog);
+    let kept = dir.join("stat");
+    if !kept.exists() {
+        let build = Build::new(dir);
+        build.write("top.v", verilog);
+        let synth = match target {
+            "xcup" => "synth_xilinx -family xcup -flatten -noiopad -noclkbuf -top top",
+            "ecp5" => "synth_ecp5 -top top",
+            other => panic!("no target {other}"),
+        };
+        let script = format!("read_verilog top.v; {synth}; tee -o stat stat");
+        let run = run(name, Command::new("yosys").args(["-q", "-p", &script]), &build)?;
+        assert!(run.ok, "{name}: yosys\n{}", tail(&run.text));
+        build.keep();
+    }
+    let stat = fs::read_to_string(kept).unwrap();
+    let cells = stat.lines().skip_while(|line| !line.contains("Number of cells")).skip(1);
+    let count = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+    };
+    Some(cells.map_while(count).collect())
+}
+
 /// A port of the top: name in the Verilog, bits, direction.
 struct Port {
     name: String,

@@ -4,8 +4,13 @@
 //! which a packet meets them.
 #![forbid(unsafe_code)]
 
+pub mod parse;
 pub mod prim;
+pub mod ring;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod gate;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod proof;
