@@ -1,0 +1,6 @@
+//! Both ends of the pipeline inside the rings' formats: batches in, records out.
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+pub(crate) mod testing;
+pub mod unpack;
