@@ -4,6 +4,8 @@
 //! which a packet meets them.
 #![forbid(unsafe_code)]
 
+pub mod emit;
+pub mod merge;
 pub mod parse;
 pub mod prim;
 pub mod ring;
