@@ -4,6 +4,7 @@
 //! which a packet meets them.
 #![forbid(unsafe_code)]
 
+pub mod dma;
 pub mod emit;
 pub mod merge;
 pub mod parse;

@@ -261,7 +261,7 @@ fn after_a_reset_in_mid_packet_a_new_ring_is_read_from_its_start() {
     writer.packets(&[300, 200, 100]);
     let mut sim = Native::new(Unpack::<128>::default());
     sim.uut.m_axis_tready.next = true;
-    for bytes in writer.ring.chunks(16).take(25) {
+    for bytes in writer.ring.chunks(16).take(20) {
         sim.uut.s_axis_tvalid.next = true;
         sim.uut.s_axis_tdata.next = to_bits(bytes);
         sim.step();
