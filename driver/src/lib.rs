@@ -1,1 +1,34 @@
-//! placeholder
+//! The driver: from packets in host memory to checked verdicts.
+//!
+//! The way through this crate, in the order in which a packet meets it:
+//!
+//! 1. [`transport`]: the seam to the card: registers, DMA memory, interrupts, reset, time.
+//! 2. [`dma`]: memory that host and card share; the only file with `unsafe`.
+//! 3. [`ring`]: the arithmetic of free-running indices and phases, without memory.
+//! 4. [`h2c`]: packets and commands packed into batches in ring memory.
+//! 5. [`c2h`]: records taken by phase, everything in them checked, verdicts tied to packets.
+//! 6. [`card`]: [`card::Card`], which ties these together: bring-up (`bringup`), post and poll,
+//!    loading a rule image (`loader`), stop and recovery (`recovery`), the books (`conservation`).
+//! 7. [`fake`]: the rings of a card as plain Rust, for tests (feature `fake-card`).
+//!
+//! The driver trusts nothing the card writes, and never waits without a limit.
+#![deny(unsafe_code)]
+
+mod bringup;
+pub mod c2h;
+pub mod card;
+pub mod conservation;
+pub mod dma;
+pub mod error;
+#[cfg(any(test, feature = "fake-card"))]
+pub mod fake;
+pub mod h2c;
+mod loader;
+mod recovery;
+pub mod ring;
+pub mod transport;
+
+pub use c2h::Verdict;
+pub use card::{Card, Config};
+pub use error::DriverError;
+pub use transport::{Direction, DmaRegion, Iova, Transport, TransportError};

@@ -1,0 +1,339 @@
+//! The consuming side of the C2H ring: records taken by phase, everything in them checked.
+//!
+//! [`C2hRing`] reads memory, [`Checker`] judges records. The checker knows what may come next: the
+//! verdict of the next packet in flight, the ids that verdict announced, padding to the end of a
+//! line, or the answer to a COMMIT. Whatever else the card writes is an error that carries the
+//! offending value, and no verdict comes out of it.
+
+mod error;
+
+use std::collections::VecDeque;
+
+use wiresift_abi::bits::LINE_BYTES;
+use wiresift_abi::c2h::{
+    self, IDS_BITS, IDS_LSB, IDS_MAX, IDS_PER_RECORD, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES,
+    RecordKind, StatusLine, VerdictRecord,
+};
+use wiresift_abi::entry;
+use wiresift_abi::vector::Flags;
+
+pub use error::RecordError;
+
+use crate::ring::{Consumer, RingSize};
+use crate::transport::DmaRegion;
+
+/// What the card answered for one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Number of the packet, counted over all that were posted to the [`crate::Card`], from 0.
+    pub packet: u64,
+    /// Number of the first ACL rule that matches.
+    pub acl: Option<u32>,
+    /// Flags of the packet.
+    pub flags: Flags,
+    /// Bytes of the packet.
+    pub length: u16,
+    /// Version of the tables that decided it.
+    pub version: u16,
+    ids: [u32; IDS_MAX],
+    ids_count: u8,
+}
+
+impl Verdict {
+    /// Ids of the signature headers that match, in no order.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids[..usize::from(self.ids_count)]
+    }
+}
+
+/// What a good record was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Padding, or the first part of a verdict.
+    Nothing,
+    /// A whole verdict. [`Verdict::packet`] is the sequence number.
+    Verdict(Verdict),
+    /// A COMMIT took effect; the version now in force.
+    Committed(u16),
+}
+
+/// What the host posted, as far as records are judged by it.
+pub trait Posted {
+    /// Sequence number behind the last packet announced to the card.
+    fn announced(&self) -> u32;
+    /// Bytes of the packet with a sequence number that is in flight.
+    fn length(&self, sequence: u32) -> u16;
+}
+
+const FLAGS_KNOWN: u16 = {
+    let mut known = Flags::HOST_DECIDES;
+    let mut n = 0;
+    while n < Flags::NAMES.len() {
+        known |= Flags::NAMES[n].0;
+        n += 1;
+    }
+    known
+};
+const CONTROL_KNOWN: u16 = (1 << (IDS_LSB + IDS_BITS)) - 1;
+
+/// Judges records in the order of the ring.
+#[derive(Debug, Default)]
+pub struct Checker {
+    /// Sequence number of the next packet to be answered.
+    sequence: u32,
+    version: u16,
+    /// COMMITs under way: sequence number of the next packet, and the version asked for.
+    commits: VecDeque<(u32, u16)>,
+    /// A verdict whose ids are still coming, and how many.
+    partial: Option<(Verdict, usize)>,
+    is_padding: bool,
+}
+
+impl Checker {
+    /// Sequence number of the next packet to be answered.
+    pub fn sequence(&self) -> u32 {
+        self.sequence
+    }
+
+    /// Version of the tables in force for the next verdict.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// Notes a COMMIT of `version` that was put into the ring before the packet `sequence`.
+    pub fn expect_commit(&mut self, sequence: u32, version: u16) {
+        self.commits.push_back((sequence, version));
+    }
+
+    /// Whether a COMMIT is still to be answered.
+    pub fn is_commit_under_way(&self) -> bool {
+        !self.commits.is_empty()
+    }
+
+    /// Judges the record at `index`.
+    ///
+    /// # Errors
+    /// See [`RecordError`]; nothing is taken from a wrong record.
+    pub fn take(&mut self, index: u32, record: [u64; 2], posted: &impl Posted) -> Result<Event, RecordError> {
+        let control = (record[1] >> 48) as u16;
+        let kind = match c2h::kind(control) {
+            Some(kind) if control & !CONTROL_KNOWN == 0 => kind,
+            _ => return Err(RecordError::Control { index, control }),
+        };
+        if (index as usize).is_multiple_of(LINE_RECORDS) {
+            self.is_padding = false;
+        }
+        if self.is_padding && kind != RecordKind::Pad {
+            return Err(RecordError::Kind { index, is: kind, should: "padding to the end of the line" });
+        }
+        if self.partial.is_some() != (kind == RecordKind::Ids) {
+            let should = if self.partial.is_some() { "an id record" } else { "a verdict" };
+            return Err(RecordError::Kind { index, is: kind, should });
+        }
+        let words = record.map(u64::to_le);
+        match kind {
+            RecordKind::Pad => {
+                self.is_padding = true;
+                Ok(Event::Nothing)
+            }
+            RecordKind::Verdict => self.verdict(index, bytemuck::cast(words), posted),
+            RecordKind::Ids => self.ids(index, bytemuck::cast(words)),
+            RecordKind::Committed => self.committed(index, bytemuck::cast(words)),
+        }
+    }
+
+    fn verdict(
+        &mut self,
+        index: u32,
+        record: VerdictRecord,
+        posted: &impl Posted,
+    ) -> Result<Event, RecordError> {
+        let (sequence, should) = (record.sequence, self.sequence);
+        if sequence != should {
+            return Err(RecordError::Sequence { index, is: sequence, should });
+        }
+        if sequence == posted.announced() {
+            return Err(RecordError::NotAnnounced { index, sequence });
+        }
+        if self.commits.front().is_some_and(|commit| commit.0 == sequence) {
+            let should = "the answer to a COMMIT";
+            return Err(RecordError::Kind { index, is: RecordKind::Verdict, should });
+        }
+        let length = posted.length(sequence);
+        if record.length != length {
+            return Err(RecordError::Length { index, sequence, is: record.length, should: length });
+        }
+        if record.version != self.version {
+            return Err(RecordError::Version { index, is: record.version, should: self.version });
+        }
+        if record.flags & !FLAGS_KNOWN != 0 {
+            return Err(RecordError::Flags { index, is: record.flags });
+        }
+        let count = c2h::ids(record.control);
+        if count > IDS_MAX {
+            return Err(RecordError::IdCount { index, is: count, should: IDS_MAX });
+        }
+        let acl = if record.acl == NO_RULE { None } else { Some(number(index, record.acl)?) };
+        let verdict = Verdict {
+            packet: sequence.into(),
+            acl,
+            flags: Flags(record.flags),
+            length,
+            version: record.version,
+            ids: [0; IDS_MAX],
+            ids_count: 0,
+        };
+        if count == 0 {
+            return Ok(self.whole(verdict));
+        }
+        self.partial = Some((verdict, count));
+        Ok(Event::Nothing)
+    }
+
+    fn ids(&mut self, index: u32, record: IdRecord) -> Result<Event, RecordError> {
+        let Some((mut verdict, missing)) = self.partial else {
+            return Err(RecordError::Kind { index, is: RecordKind::Ids, should: "a verdict" });
+        };
+        if record.sequence != self.sequence as u16 {
+            let (is, should) = (record.sequence.into(), self.sequence & 0xffff);
+            return Err(RecordError::Sequence { index, is, should });
+        }
+        let (count, should) = (c2h::ids(record.control), missing.min(IDS_PER_RECORD));
+        if count != should {
+            return Err(RecordError::IdCount { index, is: count, should });
+        }
+        if let Some(&is) = record.ids[count..].iter().find(|id| **id != 0) {
+            return Err(RecordError::Number { index, is });
+        }
+        for id in &record.ids[..count] {
+            verdict.ids[usize::from(verdict.ids_count)] = number(index, *id)?;
+            verdict.ids_count += 1;
+        }
+        if missing > count {
+            self.partial = Some((verdict, missing - count));
+            return Ok(Event::Nothing);
+        }
+        self.partial = None;
+        Ok(self.whole(verdict))
+    }
+
+    fn whole(&mut self, verdict: Verdict) -> Event {
+        self.sequence = self.sequence.wrapping_add(1);
+        Event::Verdict(verdict)
+    }
+
+    fn committed(&mut self, index: u32, record: VerdictRecord) -> Result<Event, RecordError> {
+        let Some(&(sequence, version)) = self.commits.front() else {
+            return Err(RecordError::Kind { index, is: RecordKind::Committed, should: "a verdict" });
+        };
+        if sequence != self.sequence {
+            return Err(RecordError::Kind { index, is: RecordKind::Committed, should: "a verdict" });
+        }
+        if record.sequence != sequence {
+            return Err(RecordError::Sequence { index, is: record.sequence, should: sequence });
+        }
+        if record.version != version {
+            return Err(RecordError::Version { index, is: record.version, should: version });
+        }
+        if record.acl != NO_RULE || record.flags != 0 || record.length != 0 || c2h::ids(record.control) != 0 {
+            return Err(RecordError::Committed { index, record });
+        }
+        self.commits.pop_front();
+        self.version = version;
+        Ok(Event::Committed(version))
+    }
+}
+
+/// Checks that a rule number or id has no more bits than one has.
+fn number(index: u32, is: u32) -> Result<u32, RecordError> {
+    if u128::from(is) <= entry::ID.max() { Ok(is) } else { Err(RecordError::Number { index, is }) }
+}
+
+/// The consuming side of the C2H ring, and the status line.
+#[derive(Debug)]
+pub struct C2hRing {
+    region: DmaRegion,
+    status: DmaRegion,
+    consumer: Consumer,
+    size: RingSize,
+    /// [`StatusLine::writes`] of the status line read last.
+    status_writes: u32,
+}
+
+impl C2hRing {
+    /// An empty ring in a region of at least `1 << records_log2` records, and a line for the status.
+    pub fn new(region: DmaRegion, status: DmaRegion, records_log2: u32) -> Self {
+        let size = RingSize::new(records_log2);
+        assert!(region.memory().bytes() >= size.entries() as usize * RECORD_BYTES);
+        Self { region, status, consumer: Consumer::new(size), size, status_writes: 0 }
+    }
+
+    /// The memory of the records.
+    pub fn region(&self) -> &DmaRegion {
+        &self.region
+    }
+
+    /// The memory of the status line.
+    pub fn status_region(&self) -> &DmaRegion {
+        &self.status
+    }
+
+    /// Keeps the memory for ever ([`DmaRegion::leak`]).
+    pub fn leak(&mut self) {
+        self.region.leak();
+        self.status.leak();
+    }
+
+    /// Empties the ring and the status line, as the card expects them at CONTROL.ENABLE.
+    pub fn restart(&mut self) {
+        self.region.memory().zero(0, self.size.entries() as usize * RECORD_BYTES);
+        self.status.memory().zero(0, LINE_BYTES);
+        self.consumer = Consumer::new(self.size);
+        self.status_writes = 0;
+    }
+
+    /// Index of the next record to take.
+    pub fn cidx(&self) -> u32 {
+        self.consumer.cidx()
+    }
+
+    /// The next record, if the card has written it.
+    pub fn peek(&self) -> Option<[u64; 2]> {
+        let record = self.region.memory().load_record(self.consumer.place() * RECORD_BYTES);
+        self.consumer.is_new(c2h::phase((record[1] >> 48) as u16)).then_some(record)
+    }
+
+    /// Takes the next record.
+    pub fn advance(&mut self) {
+        self.consumer.advance();
+    }
+
+    /// The consumer index to write to C2H_CIDX, if enough was taken since the last time.
+    pub fn credit(&mut self) -> Option<u32> {
+        self.consumer.credit(LINE_RECORDS as u32)
+    }
+
+    /// The consumer index that was given back last.
+    pub fn credit_returned(&self) -> u32 {
+        self.consumer.returned()
+    }
+
+    /// The status line, if the card wrote a new one and it was not seen half-written.
+    pub fn status(&mut self) -> Option<StatusLine> {
+        let memory = self.status.memory();
+        let read = || {
+            let mut bytes = [0; LINE_BYTES];
+            memory.read(0, &mut bytes);
+            bytemuck::cast::<_, StatusLine>(bytes)
+        };
+        let (line, again) = (read(), read());
+        if line.writes == self.status_writes || line != again {
+            return None;
+        }
+        self.status_writes = line.writes;
+        Some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! Records of every kind, good, wrong and random.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use proptest::prelude::*;
+use wiresift_abi::c2h::control;
+
+use super::*;
+
+/// Packets of 60 bytes plus their sequence number, announced up to a number.
+struct Sixty(u32);
+
+impl Posted for Sixty {
+    fn announced(&self) -> u32 {
+        self.0
+    }
+    fn length(&self, sequence: u32) -> u16 {
+        60 + (sequence % 1000) as u16
+    }
+}
+
+fn good(sequence: u32, ids: usize) -> VerdictRecord {
+    VerdictRecord {
+        sequence,
+        acl: 7,
+        flags: Flags::TUNNEL,
+        length: Sixty(0).length(sequence),
+        version: 0,
+        control: control(RecordKind::Verdict, ids, true),
+    }
+}
+
+fn ids(sequence: u32, ids: &[u32]) -> IdRecord {
+    let mut record = IdRecord {
+        ids: [0; IDS_PER_RECORD],
+        sequence: sequence as u16,
+        control: control(RecordKind::Ids, ids.len(), true),
+    };
+    record.ids[..ids.len()].copy_from_slice(ids);
+    record
+}
+
+fn pad() -> [u64; 2] {
+    [0, u64::from(control(RecordKind::Pad, 0, true)) << 48]
+}
+
+fn first(record: VerdictRecord) -> Result<Event, RecordError> {
+    Checker::default().take(0, bytemuck::cast(record), &Sixty(10))
+}
+
+#[test]
+fn a_verdict_takes_its_ids_from_the_records_behind_it() {
+    let mut checker = Checker::default();
+    let posted = Sixty(2);
+    assert_eq!(checker.take(0, bytemuck::cast(good(0, 5)), &posted), Ok(Event::Nothing));
+    assert_eq!(checker.take(1, bytemuck::cast(ids(0, &[1, 2, 3])), &posted), Ok(Event::Nothing));
+    let Ok(Event::Verdict(verdict)) = checker.take(2, bytemuck::cast(ids(0, &[9, 0])), &posted) else {
+        panic!("no verdict")
+    };
+    assert_eq!(verdict.ids(), [1, 2, 3, 9, 0]);
+    assert_eq!((verdict.packet, verdict.acl, verdict.flags.0), (0, Some(7), Flags::TUNNEL));
+    assert_eq!(checker.take(3, pad(), &posted), Ok(Event::Nothing));
+    let none = VerdictRecord { acl: NO_RULE, ..good(1, 0) };
+    let Ok(Event::Verdict(verdict)) = checker.take(4, bytemuck::cast(none), &posted) else {
+        panic!("no verdict")
+    };
+    assert_eq!((verdict.packet, verdict.acl, verdict.ids()), (1, None, &[][..]));
+}
+
+#[test]
+fn every_wrong_field_of_a_verdict_has_its_error() {
+    let index = 0;
+    let wrong = |change: fn(&mut VerdictRecord)| {
+        let mut record = good(0, 0);
+        change(&mut record);
+        first(record).unwrap_err()
+    };
+    assert_eq!(wrong(|r| r.sequence = 1), RecordError::Sequence { index, is: 1, should: 0 });
+    assert_eq!(wrong(|r| r.length = 61), RecordError::Length { index, sequence: 0, is: 61, should: 60 });
+    assert_eq!(wrong(|r| r.version = 3), RecordError::Version { index, is: 3, should: 0 });
+    assert_eq!(wrong(|r| r.acl = 1 << 20), RecordError::Number { index, is: 1 << 20 });
+    assert_eq!(wrong(|r| r.flags = 1 << 9), RecordError::Flags { index, is: 1 << 9 });
+    let seven = control(RecordKind::Verdict, 7, true);
+    assert_eq!(
+        wrong(|r| r.control = control(RecordKind::Verdict, 7, true)),
+        RecordError::IdCount { index, is: 7, should: 6 }
+    );
+    assert_eq!(wrong(|r| r.control = 0x9), RecordError::Control { index, control: 9 });
+    assert_eq!(
+        wrong(|r| r.control |= 0x100),
+        RecordError::Control { index, control: good(0, 0).control | 0x100 }
+    );
+    assert_ne!(seven, 0);
+    let early = Checker::default().take(0, bytemuck::cast(good(0, 0)), &Sixty(0));
+    assert_eq!(early, Err(RecordError::NotAnnounced { index, sequence: 0 }));
+}
+
+#[test]
+fn every_wrong_field_of_an_id_record_has_its_error() {
+    let wrong = |record: IdRecord| {
+        let mut checker = Checker::default();
+        checker.take(4, bytemuck::cast(good(0, 2)), &Sixty(1)).unwrap();
+        let result = checker.take(5, bytemuck::cast(record), &Sixty(1));
+        assert_eq!(checker.sequence(), 0);
+        result.unwrap_err()
+    };
+    let index = 5;
+    assert_eq!(wrong(ids(1, &[1, 2])), RecordError::Sequence { index, is: 1, should: 0 });
+    assert_eq!(wrong(ids(0, &[1])), RecordError::IdCount { index, is: 1, should: 2 });
+    assert_eq!(wrong(ids(0, &[1, 2, 3])), RecordError::IdCount { index, is: 3, should: 2 });
+    assert_eq!(wrong(ids(0, &[1, 1 << 20])), RecordError::Number { index, is: 1 << 20 });
+    let mut unused = ids(0, &[1, 2]);
+    unused.ids[2] = 5;
+    assert_eq!(wrong(unused), RecordError::Number { index, is: 5 });
+    let should = "an id record";
+    assert_eq!(
+        wrong(bytemuck::cast(good(1, 0))),
+        RecordError::Kind { index, is: RecordKind::Verdict, should }
+    );
+    assert_eq!(wrong(bytemuck::cast(pad())), RecordError::Kind { index, is: RecordKind::Pad, should });
+}
+
+#[test]
+fn kinds_come_only_where_they_may() {
+    let mut checker = Checker::default();
+    let index = 1;
+    let stray = checker.take(index, bytemuck::cast(ids(0, &[1])), &Sixty(1));
+    assert_eq!(stray, Err(RecordError::Kind { index, is: RecordKind::Ids, should: "a verdict" }));
+    checker.take(1, pad(), &Sixty(1)).unwrap();
+    let should = "padding to the end of the line";
+    let behind = checker.take(2, bytemuck::cast(good(0, 0)), &Sixty(1));
+    assert_eq!(behind, Err(RecordError::Kind { index: 2, is: RecordKind::Verdict, should }));
+    assert!(checker.take(4, bytemuck::cast(good(0, 0)), &Sixty(1)).is_ok());
+}
+
+#[test]
+fn a_commit_is_answered_between_its_packets_and_changes_the_version() {
+    let mut checker = Checker::default();
+    let posted = Sixty(2);
+    let answer = |sequence, version| VerdictRecord {
+        sequence,
+        acl: NO_RULE,
+        version,
+        control: control(RecordKind::Committed, 0, true),
+        ..Default::default()
+    };
+    let should = "a verdict";
+    let stray = checker.take(0, bytemuck::cast(answer(0, 0)), &posted);
+    assert_eq!(stray, Err(RecordError::Kind { index: 0, is: RecordKind::Committed, should }));
+    checker.expect_commit(1, 5);
+    let early = checker.take(0, bytemuck::cast(answer(0, 5)), &posted);
+    assert_eq!(early, Err(RecordError::Kind { index: 0, is: RecordKind::Committed, should }));
+    assert!(matches!(checker.take(0, bytemuck::cast(good(0, 0)), &posted), Ok(Event::Verdict(_))));
+    let late = checker.take(1, bytemuck::cast(good(1, 0)), &posted);
+    let should = "the answer to a COMMIT";
+    assert_eq!(late, Err(RecordError::Kind { index: 1, is: RecordKind::Verdict, should }));
+    let other = checker.take(1, bytemuck::cast(answer(1, 6)), &posted);
+    assert_eq!(other, Err(RecordError::Version { index: 1, is: 6, should: 5 }));
+    let full = VerdictRecord { length: 1, ..answer(1, 5) };
+    assert!(matches!(checker.take(1, bytemuck::cast(full), &posted), Err(RecordError::Committed { .. })));
+    assert_eq!(checker.take(1, bytemuck::cast(answer(1, 5)), &posted), Ok(Event::Committed(5)));
+    let old = checker.take(2, bytemuck::cast(good(1, 0)), &posted);
+    assert_eq!(old, Err(RecordError::Version { index: 2, is: 0, should: 5 }));
+}
+
+proptest! {
+    /// Random records, mixed with good ones: no panic, and no verdict but that of the next packet.
+    #[test]
+    fn no_record_gives_a_verdict_to_another_packet(
+        records in prop::collection::vec((0u8..4, any::<[u64; 2]>(), 0u32..128), 0..60),
+    ) {
+        let mut checker = Checker::default();
+        let posted = Sixty(1000);
+        let mut next = 0;
+        for (n, (kind, random, bit)) in records.into_iter().enumerate() {
+            let good: [u64; 2] = bytemuck::cast(good(checker.sequence(), 0));
+            let record = match kind {
+                0 => random,
+                1 if bit < 64 => [good[0] ^ 1 << bit, good[1]],
+                1 => [good[0], good[1] ^ 1 << (bit - 64)],
+                _ => good,
+            };
+            if let Ok(Event::Verdict(verdict)) = checker.take(n as u32, record, &posted) {
+                prop_assert_eq!(verdict.packet, next);
+                prop_assert_eq!(verdict.length, posted.length(next as u32));
+                next += 1;
+            }
+            prop_assert_eq!(u64::from(checker.sequence()), next);
+        }
+    }
+}

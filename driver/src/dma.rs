@@ -1,0 +1,185 @@
+//! Memory that host and card share, read and written in words of 8 bytes.
+//!
+//! No Rust reference to it ever exists: the card may write at any time, so every access is an atomic
+//! load or store through a raw pointer. All accesses have the same size and alignment, so none
+//! overlaps another one in part. Ordering is said where it is needed: [`DmaMemory::load_record`] and
+//! [`publish`].
+#![allow(unsafe_code)]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Bytes of a word, the unit of access.
+pub const WORD_BYTES: usize = size_of::<u64>();
+/// Alignment and size unit of DMA memory in bytes: an IOMMU maps whole pages.
+pub const PAGE_BYTES: usize = 4096;
+
+/// Why there is no memory for the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DmaError {
+    /// No bytes, or more than an address space holds.
+    #[error("{0} bytes of DMA memory were asked for")]
+    Size(usize),
+    /// The host has no memory left.
+    #[error("the host has no {0} bytes of memory left")]
+    OutOfMemory(usize),
+}
+
+/// Whole pages of zeroed memory, shared between host and card.
+#[derive(Debug)]
+pub struct DmaMemory {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: the memory is owned by this value alone and is not tied to a thread.
+unsafe impl Send for DmaMemory {}
+// SAFETY: every access is an atomic access of one word (`word`), so threads cannot race.
+unsafe impl Sync for DmaMemory {}
+
+impl DmaMemory {
+    /// At least `bytes` bytes, rounded up to whole pages.
+    ///
+    /// # Errors
+    /// Where `bytes` is 0 or too large, or the host has no memory.
+    pub fn new(bytes: usize) -> Result<Self, DmaError> {
+        if bytes == 0 {
+            return Err(DmaError::Size(bytes));
+        }
+        let pages = bytes.checked_next_multiple_of(PAGE_BYTES).ok_or(DmaError::Size(bytes))?;
+        let layout = Layout::from_size_align(pages, PAGE_BYTES).map_err(|_| DmaError::Size(bytes))?;
+        // SAFETY: the layout has a size of at least one page, which is what `alloc_zeroed` asks for.
+        let start = unsafe { alloc_zeroed(layout) };
+        NonNull::new(start).map(|start| Self { start, layout }).ok_or(DmaError::OutOfMemory(bytes))
+    }
+
+    /// Bytes, a multiple of [`PAGE_BYTES`].
+    pub fn bytes(&self) -> usize {
+        self.layout.size()
+    }
+
+    fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(WORD_BYTES) && offset < self.bytes(), "DMA memory at {offset:#x}");
+        // SAFETY: the word lies inside the allocation (checked above, and its size is a multiple of
+        // the word), is aligned (the allocation is to a page, the offset to a word), lives as long as
+        // `self`, and is only ever accessed through this function, so always atomically. A reference
+        // to an atomic lets others, here the card, write behind it.
+        unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(offset).cast()) }
+    }
+
+    /// The word at byte `offset`, little-endian.
+    ///
+    /// # Panics
+    /// Where `offset` is not inside or not a multiple of [`WORD_BYTES`]; so do the others.
+    pub fn load(&self, offset: usize) -> u64 {
+        u64::from_le(self.word(offset).load(Ordering::Relaxed))
+    }
+
+    /// Writes the word at byte `offset`, little-endian.
+    pub fn store(&self, offset: usize, value: u64) {
+        self.word(offset).store(value.to_le(), Ordering::Relaxed);
+    }
+
+    /// Copies bytes in from `offset` on; where the last word is not full, its rest becomes zero.
+    pub fn write(&self, offset: usize, from: &[u8]) {
+        let (words, rest) = from.as_chunks::<WORD_BYTES>();
+        for (n, word) in words.iter().enumerate() {
+            self.word(offset + n * WORD_BYTES).store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        }
+        if !rest.is_empty() {
+            let mut word = [0; WORD_BYTES];
+            word[..rest.len()].copy_from_slice(rest);
+            let at = offset + words.len() * WORD_BYTES;
+            self.word(at).store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        }
+    }
+
+    /// Copies bytes out from `offset` on.
+    pub fn read(&self, offset: usize, into: &mut [u8]) {
+        for (n, chunk) in into.chunks_mut(WORD_BYTES).enumerate() {
+            let word = self.word(offset + n * WORD_BYTES).load(Ordering::Relaxed).to_ne_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+
+    /// Zeroes `bytes` bytes from `offset` on; both are multiples of [`WORD_BYTES`].
+    pub fn zero(&self, offset: usize, bytes: usize) {
+        for at in (offset..offset + bytes).step_by(WORD_BYTES) {
+            self.word(at).store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The 16-byte record at `offset`, last half first: once the phase in it is the awaited one, the
+    /// first half was written too.
+    pub fn load_record(&self, offset: usize) -> [u64; 2] {
+        // Acquire orders this load (phase) before the load of the first half below.
+        let last = u64::from_le(self.word(offset + WORD_BYTES).load(Ordering::Acquire));
+        [self.load(offset), last]
+    }
+
+    /// Writes the 16-byte record at `offset` so that [`DmaMemory::load_record`] sees it whole: what a
+    /// card made of software does.
+    pub fn store_record(&self, offset: usize, record: [u64; 2]) {
+        self.store(offset, record[0]);
+        // Release orders the store of the first half before this store (phase).
+        self.word(offset + WORD_BYTES).store(record[1].to_le(), Ordering::Release);
+    }
+}
+
+impl Drop for DmaMemory {
+    fn drop(&mut self) {
+        // SAFETY: `start` came from `alloc_zeroed` with this layout, and nothing else frees it.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+/// Orders every earlier store to DMA memory (ring lines) before every later store (the doorbell).
+pub fn publish() {
+    fence(Ordering::Release);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_zero_whole_pages_and_gives_back_its_bytes() {
+        let memory = DmaMemory::new(5000).unwrap();
+        assert_eq!(memory.bytes(), 2 * PAGE_BYTES);
+        let mut bytes = [1; 64];
+        memory.read(4096 - 32, &mut bytes);
+        assert_eq!(bytes, [0; 64]);
+        memory.write(8, &[0xff; 32]);
+        memory.write(8, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        memory.read(0, &mut bytes[..40]);
+        assert_eq!(bytes[..8], [0; 8]);
+        assert_eq!(bytes[8..24], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes[24..40], [0xff; 16]);
+        assert_eq!(memory.load(8), 0x0807_0605_0403_0201);
+        memory.zero(8, 32);
+        assert_eq!(memory.load(32), 0);
+    }
+
+    #[test]
+    fn a_record_comes_back_in_the_order_of_its_bytes() {
+        let memory = DmaMemory::new(1).unwrap();
+        memory.write(16, &[1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(memory.load_record(16), [1, 2]);
+        memory.store_record(32, [3, 4]);
+        assert_eq!((memory.load(32), memory.load(40)), (3, 4));
+    }
+
+    #[test]
+    fn no_memory_is_an_error() {
+        assert_eq!(DmaMemory::new(0).err(), Some(DmaError::Size(0)));
+        assert_eq!(DmaMemory::new(usize::MAX).err(), Some(DmaError::Size(usize::MAX)));
+    }
+
+    #[test]
+    #[should_panic(expected = "DMA memory at 0x1000")]
+    fn nothing_reaches_behind_the_end() {
+        DmaMemory::new(1).unwrap().store(PAGE_BYTES, 1);
+    }
+}

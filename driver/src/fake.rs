@@ -1,0 +1,386 @@
+//! The rings of a card as plain Rust in host memory, for tests of the driver: what the card does with
+//! indices, batches, records and errors, at random moments, and with faults on purpose.
+//!
+//! It classifies nothing: its answer to a packet ([`answer`]) is a hash of the packet's bytes, so that
+//! a verdict that belongs to another packet is seen.
+
+mod engine;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wiresift_abi::ABI_VERSION;
+use wiresift_abi::csr::{
+    self, CONTROL_ENABLE, COUNTER_TABLE, COUNTERS, Counter, Csr, ErrorCode, STATUS_HALTED, STATUS_IDLE,
+    STATUS_RUNNING,
+};
+use wiresift_abi::geometry::Geometry;
+use wiresift_abi::h2c::BatchKind;
+use wiresift_abi::vector::Flags;
+
+use crate::dma::DmaMemory;
+use crate::transport::{Direction, DmaRegion, Iova, Transport, TransportError};
+
+/// Something the card does wrong, once, at a moment counted since it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Record number `at` (padding not counted) is xored with `mask`.
+    Damage {
+        /// Number of the record.
+        at: u64,
+        /// Bits to flip.
+        mask: u128,
+    },
+    /// Line number `at` of records is not written, though acknowledged.
+    LoseLine {
+        /// Number of the line.
+        at: u64,
+    },
+    /// Record number `at` is left out.
+    Drop {
+        /// Number of the record.
+        at: u64,
+    },
+    /// Status lines from number `at` on are not written.
+    LoseStatus {
+        /// Number of the first lost one.
+        at: u64,
+    },
+    /// Word `word` of status line number `at` is `value`.
+    WildStatus {
+        /// Number of the status line.
+        at: u64,
+        /// Number of the 32-bit word.
+        word: usize,
+        /// What it holds.
+        value: u32,
+    },
+    /// The card halts at packet number `at`.
+    Halt {
+        /// Number of the packet.
+        at: u64,
+        /// Why.
+        error: ErrorCode,
+    },
+    /// The card goes on no further at packet number `at`, and never comes to rest; at every one from
+    /// then on, if `forever`.
+    Hang {
+        /// Number of the packet.
+        at: u64,
+        /// Whether a reset mends it.
+        forever: bool,
+    },
+    /// From register read number `at` on, no read is answered; for `count` of them.
+    Deaf {
+        /// Number of the register read.
+        at: u64,
+        /// How many.
+        count: u64,
+    },
+    /// The doorbell number `at` is lost.
+    LoseDoorbell {
+        /// Number of the doorbell.
+        at: u64,
+    },
+    /// Function resets fail, from number `at` on.
+    NoReset {
+        /// Number of the reset.
+        at: u64,
+    },
+    /// A register always reads `value`.
+    Register {
+        /// The register.
+        csr: Csr,
+        /// What it reads.
+        value: u32,
+    },
+}
+
+/// What the fake card answers for a packet: ACL rule, flags, ids.
+pub fn answer(packet: &[u8]) -> (Option<u32>, Flags, Vec<u32>) {
+    // FNV-1a, 64 bits.
+    let hash = packet.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let acl = (!hash.is_multiple_of(5)).then_some((hash >> 7) as u32 & 0xf_ffff);
+    let flags = Flags(if hash & 64 == 0 { 0 } else { Flags::TUNNEL | Flags::DEFER });
+    let ids = (0..(hash >> 33) % 7).map(|n| (hash >> (28 + n)) as u32 & 0xf_ffff).collect();
+    (acl, flags, ids)
+}
+
+struct Mapped {
+    iova: u64,
+    memory: Arc<DmaMemory>,
+    direction: Direction,
+}
+
+/// What the IOMMU of the fake card knows; shared with the regions, which outlive the card.
+#[derive(Default)]
+pub struct Mappings {
+    regions: Vec<Mapped>,
+    is_enabled: bool,
+    /// Regions that were unmapped while the card could still reach for them.
+    pub torn: u64,
+}
+
+impl Mappings {
+    /// Regions mapped now.
+    pub fn regions(&self) -> usize {
+        self.regions.len()
+    }
+}
+
+/// [`Mappings`], shared.
+pub type SharedMappings = Arc<Mutex<Mappings>>;
+
+fn lock(mappings: &SharedMappings) -> std::sync::MutexGuard<'_, Mappings> {
+    mappings.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is under way in the card; emptied by a stop.
+#[derive(Default)]
+struct Pipeline {
+    cidx: u32,
+    /// Lengths of the items that are still to come of a batch.
+    items: VecDeque<u16>,
+    kind: Option<BatchKind>,
+    packet: Vec<u8>,
+    sequence: u32,
+    /// Groups of records that stay together: a packet's.
+    results: VecDeque<Vec<[u64; 2]>>,
+    pidx: u32,
+    status_writes: u32,
+    is_status_due: bool,
+}
+
+/// A card of plain Rust.
+pub struct FakeCard {
+    geometry: &'static Geometry,
+    rng: ChaCha8Rng,
+    now_ns: u64,
+    registers: Vec<u32>,
+    counters: [u64; COUNTER_TABLE.len()],
+    latch: u32,
+    mappings: SharedMappings,
+    next_iova: u64,
+    faults: Vec<Fault>,
+    pipeline: Pipeline,
+    version: u16,
+    is_hung: bool,
+    is_irq: bool,
+    records: u64,
+    lines: u64,
+    statuses: u64,
+    packets: u64,
+    /// Register reads so far.
+    pub reads: u64,
+    /// Doorbells so far.
+    pub doorbells: u64,
+    /// Function resets so far.
+    pub resets: u64,
+}
+
+impl FakeCard {
+    /// A card of that geometry; everything random comes from `seed`.
+    pub fn new(geometry: &'static Geometry, seed: u64, faults: Vec<Fault>) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let next_iova = rng.random_range(1..1u64 << 40) << 12;
+        Self {
+            geometry,
+            rng,
+            now_ns: 0,
+            registers: vec![0; usize::from(COUNTERS) / 4],
+            counters: [0; COUNTER_TABLE.len()],
+            latch: 0,
+            mappings: SharedMappings::default(),
+            next_iova,
+            faults,
+            pipeline: Pipeline::default(),
+            version: 0,
+            is_hung: false,
+            is_irq: false,
+            records: 0,
+            lines: 0,
+            statuses: 0,
+            packets: 0,
+            reads: 0,
+            doorbells: 0,
+            resets: 0,
+        }
+    }
+
+    /// Adds a fault.
+    pub fn add(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// The mappings, to be looked at when the card is gone.
+    pub fn mappings(&self) -> SharedMappings {
+        Arc::clone(&self.mappings)
+    }
+
+    fn reg(&self, csr: Csr) -> u32 {
+        self.registers[csr as usize / 4]
+    }
+
+    fn set(&mut self, csr: Csr, value: u32) {
+        self.registers[csr as usize / 4] = value;
+    }
+
+    fn iova(&self, low: Csr, high: Csr) -> u64 {
+        u64::from(self.reg(high)) << 32 | u64::from(self.reg(low))
+    }
+
+    fn count(&mut self, counter: Counter, by: u64) {
+        self.counters[counter as usize] += by;
+    }
+
+    fn is_running(&self) -> bool {
+        self.reg(Csr::Control) & CONTROL_ENABLE != 0 && self.reg(Csr::Error) == 0
+    }
+
+    fn fires(&mut self, is_it: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let n = self.faults.iter().position(is_it)?;
+        Some(self.faults.remove(n))
+    }
+
+    /// The memory at an IOVA, and the offset in it, as an IOMMU would find it.
+    fn translate(&self, iova: u64, bytes: usize, direction: Direction) -> Option<(Arc<DmaMemory>, usize)> {
+        let mappings = lock(&self.mappings);
+        let found = mappings.regions.iter().find(|m| {
+            m.direction == direction
+                && iova >= m.iova
+                && iova + bytes as u64 <= m.iova + m.memory.bytes() as u64
+        })?;
+        Some((Arc::clone(&found.memory), (iova - found.iova) as usize))
+    }
+
+    fn status(&self) -> u32 {
+        let is_enabled = self.reg(Csr::Control) & CONTROL_ENABLE != 0;
+        let running = if self.is_running() { STATUS_RUNNING } else { 0 };
+        let idle = if !is_enabled && !self.is_hung { STATUS_IDLE } else { 0 };
+        let halted = if is_enabled && self.reg(Csr::Error) != 0 { STATUS_HALTED } else { 0 };
+        running | idle | halted
+    }
+
+    fn read(&mut self, offset: u16) -> u32 {
+        if offset >= COUNTERS {
+            if offset.is_multiple_of(8) {
+                let count = self.counters.get(usize::from(offset - COUNTERS) / 8).copied().unwrap_or(0);
+                self.latch = (count >> 32) as u32;
+                return count as u32;
+            }
+            return self.latch;
+        }
+        let g = self.geometry;
+        let constants = [
+            (Csr::Id, csr::ID),
+            (Csr::AbiVersion, ABI_VERSION),
+            (Csr::Geometry, g.id),
+            (Csr::BeatBytes, g.beat_bytes as u32),
+            (Csr::NarrowTables, g.narrow_tables as u32),
+            (Csr::NarrowBucketsLog2, g.narrow_buckets_log2),
+            (Csr::WideTables, g.wide_tables as u32),
+            (Csr::WideBucketsLog2, g.wide_buckets_log2),
+            (Csr::BucketSlots, g.bucket_slots as u32),
+            (Csr::TcamEntries, g.tcam_entries as u32),
+            (Csr::Status, self.status()),
+            (Csr::H2cCidx, self.pipeline.cidx),
+            (Csr::C2hPidx, self.pipeline.pidx),
+        ];
+        let wrong = self.faults.iter().find_map(|f| match f {
+            Fault::Register { csr, value } if *csr as u16 == offset => Some(*value),
+            _ => None,
+        });
+        let constant = constants.iter().find(|row| row.0 as u16 == offset).map(|row| row.1);
+        wrong.or(constant).unwrap_or_else(|| self.registers[usize::from(offset) / 4])
+    }
+}
+
+impl Transport for FakeCard {
+    fn read_register(&mut self, offset: u16) -> Result<u32, TransportError> {
+        self.now_ns += 500;
+        let at = self.reads;
+        self.reads += 1;
+        if self
+            .faults
+            .iter()
+            .any(|f| matches!(f, Fault::Deaf { at: n, count } if at >= *n && at - n < *count))
+        {
+            return Err(TransportError::NoAnswer { offset, waited_ns: 500 });
+        }
+        Ok(self.read(offset))
+    }
+
+    fn write_register(&mut self, offset: u16, value: u32) -> Result<(), TransportError> {
+        self.now_ns += 100;
+        if offset == Csr::Control as u16 {
+            self.control(value);
+        } else if offset == Csr::H2cPidx as u16 {
+            let at = self.doorbells;
+            self.doorbells += 1;
+            if self.fires(|f| matches!(f, Fault::LoseDoorbell { at: n } if *n == at)).is_none() {
+                self.set(Csr::H2cPidx, value);
+                if value.wrapping_sub(self.pipeline.cidx) > 1 << self.reg(Csr::H2cLinesLog2) {
+                    self.halt(ErrorCode::BadPidx, value);
+                }
+            }
+        } else if offset == Csr::C2hCidx as u16 && self.pipeline.pidx.wrapping_sub(value) as i32 >= 0 {
+            self.set(Csr::C2hCidx, value);
+        } else if offset == Csr::C2hCidx as u16 {
+            self.halt(ErrorCode::BadCidx, value);
+        } else if offset < COUNTERS {
+            self.registers[usize::from(offset) / 4] = value;
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, bytes: usize, direction: Direction) -> Result<DmaRegion, TransportError> {
+        let memory =
+            DmaMemory::new(bytes).map_err(|error| TransportError::Map { bytes, source: Box::new(error) })?;
+        let memory = Arc::new(memory);
+        let iova = self.next_iova;
+        self.next_iova += memory.bytes() as u64 + (self.rng.random_range(1..100) << 12);
+        lock(&self.mappings).regions.push(Mapped { iova, memory: Arc::clone(&memory), direction });
+        let table = Arc::clone(&self.mappings);
+        let unmap = move || {
+            let mut table = lock(&table);
+            table.regions.retain(|m| m.iova != iova);
+            table.torn += u64::from(table.is_enabled);
+        };
+        Ok(DmaRegion::new(memory, Iova(iova), direction, unmap))
+    }
+
+    fn wait_interrupt(&mut self, timeout_ns: u64) -> Result<bool, TransportError> {
+        let end = self.now_ns + timeout_ns;
+        while !self.is_irq && self.now_ns < end {
+            self.relax();
+        }
+        Ok(std::mem::take(&mut self.is_irq))
+    }
+
+    fn reset_function(&mut self) -> Result<(), TransportError> {
+        let at = self.resets;
+        self.resets += 1;
+        if self.faults.iter().any(|f| matches!(f, Fault::NoReset { at: n } if at >= *n)) {
+            return Err(TransportError::Reset { source: "the fake card was told not to".into() });
+        }
+        lock(&self.mappings).is_enabled = false;
+        self.registers.fill(0);
+        self.counters = [0; COUNTER_TABLE.len()];
+        self.pipeline = Pipeline::default();
+        (self.version, self.is_hung, self.is_irq) = (0, false, false);
+        Ok(())
+    }
+
+    fn relax(&mut self) {
+        self.now_ns += 200;
+        self.step();
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+}
