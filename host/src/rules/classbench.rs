@@ -80,9 +80,10 @@ fn prefix(cursor: &mut Cursor<'_>) -> Result<AddressRange, Fault> {
         return Err(cursor.expected("an address such as `10.0.0.0/8`"));
     }
     let Ok(address) = token.text.parse::<IpAddr>() else {
-        return Err(
-            token.fault(format!("`{}` is not an IP address", token.text), "expected an IPv4 or IPv6 address")
-        );
+        return Err(token.fault(
+            format!("`{}` is not an IP address", token.quoted()),
+            "expected an IPv4 or IPv6 address",
+        ));
     };
     if !cursor.eat('/') {
         return Err(cursor.expected("`/` and a prefix length"));
@@ -95,7 +96,7 @@ fn prefix(cursor: &mut Cursor<'_>) -> Result<AddressRange, Fault> {
     let range = length.text.parse().ok().and_then(|length| AddressRange::prefix(address, length));
     let Some(range) = range else {
         let label = format!("expected 0 to {highest}");
-        return Err(length.fault(format!("prefix length {} is above {highest}", length.text), label));
+        return Err(length.fault(format!("prefix length {} is above {highest}", length.quoted()), label));
     };
     field_end(cursor)?;
     Ok(range)
@@ -129,7 +130,7 @@ fn port<'a>(cursor: &mut Cursor<'a>) -> Result<(u16, Token<'a>), Fault> {
     }
     match token.text.parse() {
         Ok(port) => Ok((port, token)),
-        Err(_) => Err(token.fault(format!("port {} is above 65535", token.text), "expected 0 to 65535")),
+        Err(_) => Err(token.fault(format!("port {} is above 65535", token.quoted()), "expected 0 to 65535")),
     }
 }
 
@@ -157,7 +158,7 @@ fn number(cursor: &mut Cursor<'_>, wanted: &str, highest: u32) -> Result<u32, Fa
     match number {
         Ok(number) if number <= highest => Ok(number),
         _ => Err(token.fault(
-            format!("`{}` is not a number up to {highest:#x}", token.text),
+            format!("`{}` is not a number up to {highest:#x}", token.quoted()),
             format!("expected a number from 0x0 to {highest:#x}"),
         )),
     }

@@ -12,6 +12,21 @@ pub(crate) struct Cursor<'a> {
     base: usize,
 }
 
+/// Text of a file as a message quotes it: bounded, and without control characters, which must not reach the terminal.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 48;
+    let mut shown: String = text.chars().take(SHOWN).map(printable).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Puts a mark in place of a control character.
+pub(crate) fn printable(c: char) -> char {
+    if c.is_control() && c != '\t' { '\u{fffd}' } else { c }
+}
+
 /// Blanks between tokens. A line feed stands for a continued line.
 pub(crate) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')
@@ -85,6 +100,11 @@ pub(crate) struct Token<'a> {
 }
 
 impl Token<'_> {
+    /// Its text for a message.
+    pub(crate) fn quoted(&self) -> String {
+        quoted(self.text)
+    }
+
     pub(crate) fn fault(&self, message: impl Into<String>, label: impl Into<String>) -> Fault {
         Fault::new(self.at.clone(), message, label)
     }

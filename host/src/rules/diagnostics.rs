@@ -8,6 +8,7 @@ use miette::{
     Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 
+use crate::rules::cursor::printable;
 use crate::rules::source::Source;
 
 /// Errors kept of one file; those behind are only counted.
@@ -35,6 +36,11 @@ impl Fault {
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn once(mut self) -> Self {
+        self.once = true;
         self
     }
 }
@@ -140,12 +146,13 @@ impl Place {
         let mut window = String::from(if cut { "…" } else { "" });
         let head = window.len() + utf8_length(&text[from..column]);
         window.extend(&text[from..to]);
-        let span = head..head + utf8_length(&text[column..(column + length).min(to)]);
+        let mut span = head..head + utf8_length(&text[column..(column + length).min(to)]);
         if to < text.len() {
             window.push('…');
-        }
-        if window.is_empty() {
-            window.push(' '); // The report draws nothing under a line without characters.
+        } else if column == text.len() {
+            // A place behind the line needs something to stand under.
+            window.push(' ');
+            span.end += 1;
         }
         let column = u32::try_from(column + 1).unwrap_or(u32::MAX);
         Self { file: source.name().to_owned(), line, column, window, span, label: fault.label.clone() }
@@ -154,11 +161,6 @@ impl Place {
 
 fn utf8_length(text: &[char]) -> usize {
     text.iter().map(|c| c.len_utf8()).sum()
-}
-
-/// Control characters of a rule file must not reach the terminal.
-fn printable(c: char) -> char {
-    if c.is_control() && c != '\t' { '\u{fffd}' } else { c }
 }
 
 impl SourceCode for Place {

@@ -15,3 +15,6 @@ pub mod suricata;
 mod text;
 
 pub use load::load;
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,7 @@ fn written<'a>(cursor: &mut Cursor<'a>) -> Result<Written<'a>, Fault> {
     let word = cursor.take_while(|c| !is_blank(c) && c != '(');
     let Some(action) = action(word.text) else {
         let names = ACTIONS.map(|(name, _)| name).join(", ");
-        let fault = word.fault(format!("`{}` is not an action", word.text), "expected an action");
+        let fault = word.fault(format!("`{}` is not an action", word.quoted()), "expected an action");
         return Err(fault.help(format!("actions are {names}")));
     };
     blank(cursor)?;
@@ -152,7 +152,11 @@ fn direction<'a>(cursor: &mut Cursor<'a>) -> Result<Token<'a>, Fault> {
             let fault = token.fault("`<-` is not a direction", "expected `->` or `<>`");
             return Err(fault.help("exchange source and destination and write `->`"));
         }
-        other => return Err(token.fault(format!("`{other}` is not a direction"), "expected `->` or `<>`")),
+        _ => {
+            return Err(
+                token.fault(format!("`{}` is not a direction", token.quoted()), "expected `->` or `<>`")
+            );
+        }
     }
     blank(cursor)?;
     Ok(token)

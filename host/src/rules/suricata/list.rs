@@ -12,7 +12,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use crate::rules::cursor::{Cursor, Token, is_blank};
+use crate::rules::cursor::{Cursor, Token, is_blank, quoted};
 use crate::rules::diagnostics::Fault;
 use crate::rules::interval::{Interval, Space, merged, subtract};
 use crate::rules::model::{AddressList, AddressRange, PortList};
@@ -136,7 +136,7 @@ fn list<'a>(cursor: &mut Cursor<'a>, kind: Kind, depth: usize) -> Result<What<'a
 fn address(token: &Token<'_>) -> Result<Interval, Fault> {
     let ip = |text: &str| {
         text.parse::<IpAddr>().map_err(|_| {
-            token.fault(format!("`{text}` is not an IP address"), "expected an IPv4 or IPv6 address").help(
+            token.fault(format!("`{}` is not an IP address", quoted(text)), "expected an IPv4 or IPv6 address").help(
                 "addresses are written as 10.0.0.1, 10.0.0.0/8, 10.0.0.0/255.0.0.0, 10.0.0.1-10.0.0.9, fe80::/10",
             )
         })
@@ -146,7 +146,7 @@ fn address(token: &Token<'_>) -> Result<Interval, Fault> {
         let range = prefix_length(length, address).and_then(|length| AddressRange::prefix(address, length));
         let highest = if address.is_ipv4() { 32 } else { 128 };
         return range.map(interval).ok_or_else(|| {
-            let message = format!("`{length}` is not a prefix length");
+            let message = format!("`{}` is not a prefix length", quoted(length));
             token.fault(message, format!("expected a length from 0 to {highest}"))
         });
     }
@@ -181,8 +181,8 @@ fn port(token: &Token<'_>) -> Result<Interval, Fault> {
         let port = digits.then(|| text.parse::<u16>().ok()).flatten();
         port.ok_or_else(|| {
             let message = match digits {
-                true => format!("port {text} is above 65535"),
-                false => format!("`{text}` is not a port"),
+                true => format!("port {} is above 65535", quoted(text)),
+                false => format!("`{}` is not a port", quoted(text)),
             };
             token
                 .fault(message, "expected a number from 0 to 65535")
@@ -238,7 +238,7 @@ impl Parts {
                 What::Value(values) => Self { include: values.clone(), exclude: Vec::new() },
                 What::List(items) => Self::evaluate(items, kind, variables, open)?,
                 What::Variable(name) => {
-                    (*variables.parts(kind, name, open).map_err(|trouble| trouble.at(item))?).clone()
+                    (*variables.parts(kind, name, open).map_err(|trouble| trouble.at(item).once())?).clone()
                 }
             };
             if item.negated {

@@ -70,7 +70,7 @@ fn option(cursor: &mut Cursor<'_>, options: &mut Options) -> Result<(), Fault> {
             cursor.eat(':');
             Some(trimmed(value(cursor, &name)?))
         }
-        _ => return Err(cursor.expected(&format!("`:` or `;` after option `{}`", name.text))),
+        _ => return Err(cursor.expected(&format!("`:` or `;` after option `{}`", name.quoted()))),
     };
     cursor.eat(';');
     options.take(&name, value)
@@ -84,7 +84,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, name: &Token<'_>) -> Result<Token<'a>, Fau
         Some(end) => Ok(cursor.take(end)),
         None => Err(name
             .fault(
-                format!("option `{}` does not end", name.text),
+                format!("option `{}` does not end", name.quoted()),
                 "expected `;` after the value of this option",
             )
             .help("every option ends with `;`, also the last one; in a text it is written `\\;`")),
@@ -123,7 +123,7 @@ impl Options {
             "gid" => self.gid.replace(number(&value, &key)?).is_some(),
             "rev" => self.rev.replace(number(&value, &key)?).is_some(),
             "priority" => self.priority.replace(number(&value, &key)?).is_some(),
-            "msg" => self.msg.replace(quoted(&value)?).is_some(),
+            "msg" => self.msg.replace(text(&value)?).is_some(),
             "classtype" => self.classtype.replace(plain(&value)).is_some(),
             "reference" => {
                 self.references.push(plain(&value));
@@ -146,13 +146,13 @@ fn number(value: &Token<'_>, key: &str) -> Result<u32, Fault> {
     let text = value.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(value.text);
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     number.ok_or_else(|| {
-        let message = format!("`{}` is not a {key}", plain(value));
+        let message = format!("`{}` is not a {key}", value.quoted());
         value.fault(message, format!("expected a number up to {}", u32::MAX))
     })
 }
 
 /// Text between quotes, without the backslashes that escape a character.
-fn quoted(value: &Token<'_>) -> Result<String, Fault> {
+fn text(value: &Token<'_>) -> Result<String, Fault> {
     let Some(inner) = value.text.strip_prefix('"') else {
         return Err(value.fault("the text of `msg` stands between quotes", "expected `\"`"));
     };

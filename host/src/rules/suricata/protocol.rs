@@ -1,6 +1,6 @@
 //! Protocols of signatures.
 
-use crate::rules::cursor::Token;
+use crate::rules::cursor::{Token, quoted};
 use crate::rules::diagnostics::Fault;
 use crate::rules::model::Family;
 
@@ -61,12 +61,15 @@ pub(super) fn protocol(name: &Token<'_>, short: bool) -> Result<Protocol, Fault>
         "icmpv6" => plain(Family::Ip, &[ICMPV6], false),
         "tcp-stream" => refused("protocol `tcp-stream` (reassembled stream)".to_owned()),
         "arp" | "ether" => refused(format!("protocol `{lower}` (not IP)")),
-        other if other.contains(':') => refused(format!("protocol `{other}` (state of a connection)")),
-        other if short || APPLICATION.split(' ').any(|name| name == other) => {
-            refused(format!("protocol `{other}` (application layer)"))
+        other if other.contains(':') => {
+            refused(format!("protocol `{}` (state of a connection)", quoted(other)))
         }
-        other => {
-            return Err(name.fault(format!("`{other}` is not a protocol"), "expected a protocol").help(
+        other if short || APPLICATION.split(' ').any(|name| name == other) => {
+            refused(format!("protocol `{}` (application layer)", quoted(other)))
+        }
+        _ => {
+            let message = format!("`{}` is not a protocol", name.quoted());
+            return Err(name.fault(message, "expected a protocol").help(
                 "protocols are ip, ip4, ip6, tcp, tcp-pkt, udp, sctp, icmp, icmpv4, icmpv6, pkthdr and those of the \
                  application layer such as http",
             ));

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::rules::cursor::Cursor;
+use crate::rules::cursor::{Cursor, quoted};
 use crate::rules::diagnostics::Fault;
 
 use super::list::{self, Kind, MAX_DEPTH, Parts, Trouble};
@@ -29,19 +29,23 @@ impl<'a> Variables<'a> {
         }
         let Some(text) = self.texts.get(name) else {
             return Err(Trouble {
-                message: format!("variable `{name}` is not defined"),
+                message: format!("variable `{}` is not defined", quoted(name)),
                 help: Some(format!("define it with --var {name}={}", example(kind))),
             });
         };
-        if open.iter().any(|other| other == name) || open.len() == MAX_DEPTH {
+        if open.iter().any(|other| other == name) {
             let message = format!("variable `{name}` names itself: {} → {name}", open.join(" → "));
+            return Err(Trouble { message, help: None });
+        }
+        if open.len() == MAX_DEPTH {
+            let message = format!("variables are nested deeper than {MAX_DEPTH}");
             return Err(Trouble { message, help: None });
         }
         open.push(name.to_owned());
         let parts = self.read(kind, text, open);
         open.pop();
         let parts = Rc::new(parts.map_err(|fault| Trouble {
-            message: format!("variable `{name}` = `{}`: {}", shortened(text), fault.message),
+            message: format!("variable `{name}` = `{}`: {}", quoted(text), fault.message),
             help: fault.help,
         })?);
         self.known.borrow_mut().insert(key, Rc::clone(&parts));
@@ -50,7 +54,8 @@ impl<'a> Variables<'a> {
 
     fn read(&self, kind: Kind, text: &str, open: &mut Vec<String>) -> Result<Parts, Fault> {
         let mut cursor = Cursor::new(text.trim(), 0);
-        let items = list::items(&mut cursor, kind, 0)?;
+        // As between brackets: blanks may stand in it.
+        let items = list::items(&mut cursor, kind, 1)?;
         if !cursor.is_end() {
             return Err(cursor.expected("`,` or the end"));
         }
@@ -62,13 +67,5 @@ fn example(kind: Kind) -> &'static str {
     match kind {
         Kind::Address => "'[10.0.0.0/8,192.168.0.0/16]' (or any)",
         Kind::Port => "'[80,8080:8089]' (or any)",
-    }
-}
-
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 48;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
