@@ -4,6 +4,8 @@
 //! which a packet meets them.
 #![forbid(unsafe_code)]
 
+pub mod classify;
+pub mod csr;
 pub mod dma;
 pub mod emit;
 pub mod merge;
