@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::model::{AclAction, Origin, RuleClass, SignatureAction};
+use crate::rules::model::{AclAction, AclRule, Origin, RuleClass, RuleSet, Signature, SignatureAction};
 
 /// Metadata of a rule image, kept in it as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,4 +49,41 @@ pub struct SignatureInfo {
     pub class: RuleClass,
     /// Where it stands.
     pub origin: Origin,
+}
+
+impl Metadata {
+    /// Metadata of rules that are not compiled: without headers.
+    pub fn of(rules: &RuleSet) -> Self {
+        Self {
+            acl: rules.acl.iter().map(AclInfo::of).collect(),
+            signatures: rules.signatures.iter().map(SignatureInfo::of).collect(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl AclInfo {
+    /// What the report shows of a rule.
+    pub fn of(rule: &AclRule) -> Self {
+        Self { action: rule.action, origin: rule.origin.clone() }
+    }
+}
+
+impl SignatureInfo {
+    /// What the report shows of a signature.
+    pub fn of(signature: &Signature) -> Self {
+        Self {
+            sid: signature.sid,
+            gid: signature.gid,
+            rev: signature.rev,
+            action: signature.action,
+            msg: signature.msg.clone(),
+            classtype: signature.classtype.clone(),
+            priority: signature.priority,
+            references: signature.references.clone(),
+            metadata: signature.metadata.clone(),
+            class: signature.class.clone(),
+            origin: signature.origin.clone(),
+        }
+    }
 }

@@ -13,6 +13,8 @@ use super::*;
 use files::{Ng, Pcap};
 
 type Packets = Vec<(u64, u32, Vec<u8>)>;
+/// Code and value of the options of an interface, its ticks, and the time that they mean.
+type Stamp<'a> = (&'a [(u16, &'a [u8])], u64, u64);
 
 /// Every packet of a capture, and the error that ended it.
 fn read(bytes: &[u8]) -> (Packets, Option<CaptureError>) {
@@ -222,7 +224,7 @@ fn time_stamps_have_the_resolution_and_offset_of_their_interface() {
     for big_endian in [false, true] {
         let offset = if big_endian { 100_i64.to_be_bytes() } else { 100_i64.to_le_bytes() };
         let before = if big_endian { (-9_i64).to_be_bytes() } else { (-9_i64).to_le_bytes() };
-        let cases: [(&[(u16, &[u8])], u64, u64); 8] = [
+        let cases: [Stamp<'_>; 8] = [
             (&[], 3, 3_000),
             (&[(9, &[9])], 3, 3),
             (&[(9, &[0])], 3, 3_000_000_000),

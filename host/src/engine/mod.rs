@@ -1,1 +1,3 @@
-//! To be written.
+//! Engines that decide packets on the host.
+
+pub mod reference;

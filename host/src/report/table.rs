@@ -1,0 +1,210 @@
+//! Tables for people: what matched how often, and the totals.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::{Alignment, Style};
+use wiresift_abi::vector::Flags;
+
+use super::{Report, acl_action, signature_action};
+use crate::decision::Decision;
+use crate::device::Decided;
+use crate::metadata::Metadata;
+use crate::rules::model::Origin;
+use crate::session::Totals;
+
+/// Packets and their bytes on the wire.
+#[derive(Clone, Copy, Default)]
+struct Hits {
+    packets: u64,
+    bytes: u64,
+}
+
+impl Hits {
+    fn count(&mut self, bytes: u64) {
+        self.packets += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// Counts hits and writes them at the end: ACL rules in file order, signatures in file order, reason
+/// flags, totals. Rules without a hit are left out.
+pub struct Table<W> {
+    out: W,
+    metadata: Arc<Metadata>,
+    acl: Vec<Hits>,
+    no_acl: Hits,
+    signatures: Vec<Hits>,
+    with_signature: Hits,
+    flags: [Hits; Flags::NAMES.len()],
+}
+
+impl<W: Write> Table<W> {
+    /// A report on `out`.
+    pub fn new(out: W, metadata: Arc<Metadata>) -> Self {
+        Self {
+            out,
+            acl: vec![Hits::default(); metadata.acl.len()],
+            no_acl: Hits::default(),
+            signatures: vec![Hits::default(); metadata.signatures.len()],
+            with_signature: Hits::default(),
+            flags: [Hits::default(); Flags::NAMES.len()],
+            metadata,
+        }
+    }
+
+    fn count(&mut self, decision: &Decision, bytes: u64) {
+        match decision.acl {
+            Some(place) => self.acl[place as usize].count(bytes),
+            None => self.no_acl.count(bytes),
+        }
+        for place in &decision.signatures {
+            self.signatures[*place as usize].count(bytes);
+        }
+        if !decision.signatures.is_empty() {
+            self.with_signature.count(bytes);
+        }
+        for (hits, (bit, _)) in self.flags.iter_mut().zip(Flags::NAMES) {
+            if decision.flags.0 & bit != 0 {
+                hits.count(bytes);
+            }
+        }
+    }
+
+    fn acl_table(&self) -> Option<String> {
+        if self.metadata.acl.is_empty() {
+            return None;
+        }
+        let mut rows = Rows::new(["ACL rule", "where", "action", "packets", "bytes"]);
+        for (place, (hits, rule)) in self.acl.iter().zip(&self.metadata.acl).enumerate() {
+            let number = (place + 1).to_string();
+            rows.push([number, position(&rule.origin), acl_action(rule.action).to_owned()], hits);
+        }
+        rows.push(["none", "", "none"].map(str::to_owned), &self.no_acl);
+        Some(rows.to_table())
+    }
+
+    fn signature_table(&self) -> Option<String> {
+        if self.metadata.signatures.is_empty() {
+            return None;
+        }
+        let mut rows = Rows::new(["signature", "action", "message", "where", "packets", "bytes"]);
+        for (hits, signature) in self.signatures.iter().zip(&self.metadata.signatures) {
+            let action = signature_action(signature.action).to_owned();
+            let message = printable(&signature.msg);
+            rows.push([signature.sid.to_string(), action, message, position(&signature.origin)], hits);
+        }
+        let any = ["any", "", "packets with at least one signature", ""];
+        rows.push(any.map(str::to_owned), &self.with_signature);
+        Some(rows.to_table())
+    }
+
+    fn flag_table(&self) -> Option<String> {
+        let mut rows = Rows::new(["flag", "packets", "bytes"]);
+        for (hits, (_, name)) in self.flags.iter().zip(Flags::NAMES) {
+            rows.push([name.to_owned()], hits);
+        }
+        (!rows.is_empty()).then(|| rows.to_table())
+    }
+
+    fn totals(totals: &Totals) -> String {
+        let seconds = totals.elapsed.as_secs_f64();
+        let per_second = if seconds > 0.0 { totals.packets as f64 / seconds } else { 0.0 };
+        let mut lines = vec![
+            ("packets".to_owned(), grouped(totals.packets)),
+            ("bytes".to_owned(), grouped(totals.bytes)),
+            ("seconds".to_owned(), format!("{seconds:.3}")),
+            ("packets a second".to_owned(), grouped(per_second as u64)),
+        ];
+        lines.extend(totals.device.iter().cloned());
+        let mut builder = Builder::default();
+        for (name, value) in lines {
+            builder.push_record([name, value]);
+        }
+        let mut table = builder.build();
+        table.with(Style::rounded().remove_horizontals());
+        table.modify(Columns::last(), Alignment::right());
+        table.to_string()
+    }
+}
+
+impl<W: Write + Send> Report for Table<W> {
+    fn decided(&mut self, decided: &Decided) -> io::Result<()> {
+        for (n, decision) in decided.decisions.iter().enumerate() {
+            self.count(decision, u64::from(decided.batch.info(n).wire_length));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self, totals: &Totals) -> io::Result<()> {
+        for table in [self.acl_table(), self.signature_table(), self.flag_table()].into_iter().flatten() {
+            writeln!(self.out, "{table}")?;
+        }
+        writeln!(self.out, "{}", Self::totals(totals))?;
+        self.out.flush()
+    }
+}
+
+/// Rows that end with packets and bytes; rows without a packet are left out.
+struct Rows {
+    builder: Builder,
+    columns: usize,
+    rows: usize,
+}
+
+impl Rows {
+    fn new<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Self {
+        let mut builder = Builder::default();
+        builder.push_record(header);
+        Self { builder, columns: COLUMNS, rows: 0 }
+    }
+
+    fn push<const NAMES: usize>(&mut self, names: [String; NAMES], hits: &Hits) {
+        debug_assert_eq!(NAMES + 2, self.columns);
+        if hits.packets > 0 {
+            let numbers = [grouped(hits.packets), grouped(hits.bytes)];
+            self.builder.push_record(names.into_iter().chain(numbers));
+            self.rows += 1;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    fn to_table(&self) -> String {
+        let mut table = self.builder.clone().build();
+        table.with(Style::rounded());
+        table.modify(Columns::new(self.columns - 2..self.columns), Alignment::right());
+        table.to_string()
+    }
+}
+
+/// A place in a rule file.
+fn position(origin: &Origin) -> String {
+    format!("{}:{}", printable(&origin.file), origin.line)
+}
+
+/// A text from a file without the characters that would act on a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A number with its digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
