@@ -1,3 +1,4 @@
 //! Engines that decide packets on the host.
 
+pub mod cpu;
 pub mod reference;

@@ -1,0 +1,150 @@
+//! A rule set → numbered entries and the metadata that explains the numbers.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use wiresift_abi::entry::{self, Entry, Kind};
+use wiresift_abi::geometry::{self, Geometry};
+
+use super::error::CompileError;
+use super::normalise::{count, normalise};
+use crate::metadata::{AclInfo, Metadata, SignatureInfo};
+use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
+
+/// Numbers that an entry can carry.
+const IDS: usize = 1 << entry::ID.bits;
+
+/// All entries of a rule set.
+#[derive(Debug, Default)]
+pub struct Expanded {
+    /// Entries, ACL rules first, in file order.
+    pub entries: Vec<Entry>,
+    /// What the numbers in them mean.
+    pub metadata: Metadata,
+    /// Rules that no packet can satisfy.
+    pub never: Vec<Origin>,
+    /// Entries of ACL rules that a rule before them has too, and that therefore never win.
+    pub shadowed: usize,
+    /// Entries that the geometry holds at most; expanding ends when they are more.
+    room: usize,
+}
+
+impl Expanded {
+    /// Expands the rules for a geometry.
+    ///
+    /// # Errors
+    /// Where a rule needs too many entries, all of them together need more than the geometry has, or there
+    /// are more rules than numbers.
+    pub fn new(rules: &RuleSet, geometry: &Geometry) -> Result<Self, CompileError> {
+        if rules.acl.len() > IDS {
+            return Err(CompileError::TooManyIds { what: "ACL rules", count: rules.acl.len(), limit: IDS });
+        }
+        let mut expanded = Self { room: room(geometry), ..Self::default() };
+        expanded.add_acl(rules)?;
+        expanded.add_signatures(rules)?;
+        if expanded.entries.len() > expanded.room {
+            return Err(expanded.no_room(rules, geometry));
+        }
+        let headers = expanded.metadata.headers.len();
+        if headers > IDS {
+            return Err(CompileError::TooManyIds { what: "signature headers", count: headers, limit: IDS });
+        }
+        Ok(expanded)
+    }
+
+    /// Where the rule stands that an entry comes from; of signatures with one header the first.
+    pub fn origin(&self, entry: &Entry) -> &Origin {
+        let id = entry.id as usize;
+        match entry.kind {
+            Kind::Acl => &self.metadata.acl[id].origin,
+            Kind::Signature => &self.metadata.signatures[self.metadata.headers[id][0] as usize].origin,
+        }
+    }
+
+    /// The error for more entries than slots. Counts the rules that were not expanded.
+    fn no_room(&self, rules: &RuleSet, geometry: &Geometry) -> CompileError {
+        let acl = rules.acl.iter().map(|rule| count(&rule.condition, false));
+        let exact = rules.signatures.iter().filter(|signature| signature.class == RuleClass::Exact);
+        let signatures = exact.map(|signature| count(&signature.condition, signature.bidirectional));
+        let last = self.entries.last().map(|entry| self.origin(entry).clone());
+        let entries = acl.chain(signatures).sum();
+        let mut others = geometry::ALL.into_iter().map(|other| (other.name, room(other)));
+        CompileError::NoRoom {
+            geometry: geometry.name,
+            entries,
+            room: self.room,
+            origin: last.unwrap_or_default(),
+            larger: others.find(|(_, room)| *room as u128 >= entries),
+        }
+    }
+
+    fn add_acl(&mut self, rules: &RuleSet) -> Result<(), CompileError> {
+        let mut seen = FxHashSet::default();
+        for (id, rule) in rules.acl.iter().enumerate() {
+            if self.entries.len() > self.room {
+                return Ok(());
+            }
+            self.metadata.acl.push(AclInfo { action: rule.action, origin: rule.origin.clone() });
+            let entries = normalise(&rule.condition, false, Kind::Acl)
+                .map_err(|error| CompileError::too_many_entries(&rule.origin, error))?;
+            if entries.is_empty() {
+                self.never.push(rule.origin.clone());
+            }
+            for entry in entries {
+                if seen.insert(entry) {
+                    self.entries.push(Entry { id: id as u32, ..entry });
+                } else {
+                    self.shadowed += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_signatures(&mut self, rules: &RuleSet) -> Result<(), CompileError> {
+        let mut headers: FxHashMap<Vec<Entry>, u32> = FxHashMap::default();
+        for (place, signature) in rules.signatures.iter().enumerate() {
+            if self.entries.len() > self.room {
+                return Ok(());
+            }
+            self.metadata.signatures.push(info(signature));
+            if signature.class != RuleClass::Exact {
+                continue;
+            }
+            let entries = normalise(&signature.condition, signature.bidirectional, Kind::Signature)
+                .map_err(|error| CompileError::too_many_entries(&signature.origin, error))?;
+            if entries.is_empty() {
+                self.never.push(signature.origin.clone());
+                continue;
+            }
+            if let Some(&header) = headers.get(&entries) {
+                self.metadata.headers[header as usize].push(place as u32);
+                continue;
+            }
+            let header = self.metadata.headers.len() as u32;
+            self.metadata.headers.push(vec![place as u32]);
+            self.entries.extend(entries.iter().map(|entry| Entry { id: header, ..*entry }));
+            headers.insert(entries, header);
+        }
+        Ok(())
+    }
+}
+
+/// Entries that a geometry holds when every slot is taken.
+fn room(geometry: &Geometry) -> usize {
+    geometry.tcam_entries + (0..geometry.tables()).map(|table| geometry.slots(table)).sum::<usize>()
+}
+
+fn info(signature: &Signature) -> SignatureInfo {
+    SignatureInfo {
+        sid: signature.sid,
+        gid: signature.gid,
+        rev: signature.rev,
+        action: signature.action,
+        msg: signature.msg.clone(),
+        classtype: signature.classtype.clone(),
+        priority: signature.priority,
+        references: signature.references.clone(),
+        metadata: signature.metadata.clone(),
+        class: signature.class.clone(),
+        origin: signature.origin.clone(),
+    }
+}
