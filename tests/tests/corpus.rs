@@ -1,0 +1,135 @@
+//! Real rules and real captures: every device gives the reference's answers, byte for byte.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use wiresift_tests::command::{DEVICES, agree, classify};
+use wiresift_tests::corpus;
+
+const VARIABLES: [&str; 22] = [
+    "--var",
+    "HOME_NET=[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]",
+    "--var",
+    "EXTERNAL_NET=any",
+    "--var",
+    "HTTP_SERVERS=$HOME_NET",
+    "--var",
+    "SMTP_SERVERS=$HOME_NET",
+    "--var",
+    "SQL_SERVERS=$HOME_NET",
+    "--var",
+    "DNS_SERVERS=$HOME_NET",
+    "--var",
+    "TELNET_SERVERS=$HOME_NET",
+    "--var",
+    "HTTP_PORTS=80",
+    "--var",
+    "ORACLE_PORTS=1521",
+    "--var",
+    "SSH_PORTS=22",
+    "--var",
+    "SHELLCODE_PORTS=!80",
+];
+
+/// The headers of the enabled rules of all rule files, one rule for each that is different.
+fn header_rules(rules: &Path, wanted: impl Fn(&[&str]) -> bool) -> String {
+    let mut seen = BTreeSet::new();
+    let mut text = String::new();
+    for file in corpus::files(rules, &["rules"]) {
+        for line in String::from_utf8_lossy(&std::fs::read(file).unwrap()).lines() {
+            let Some((header, _)) = line.split_once('(') else { continue };
+            let words: Vec<_> = header.split_whitespace().collect();
+            if words.len() == 7
+                && words[0] == "alert"
+                && wanted(&words)
+                && seen.insert(header.trim().to_string())
+            {
+                let sid = seen.len();
+                writeln!(text, "{} (msg:\"header {sid}\"; sid:{sid};)", header.trim()).unwrap();
+            }
+        }
+    }
+    text
+}
+
+fn gunzip(path: &Path, to: &Path) {
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut text).unwrap();
+    std::fs::write(to, text).unwrap();
+}
+
+/// Captures that end in an error (cut, damaged) stand alone, so that what comes after them is not lost.
+fn grouped(rules: &[PathBuf], captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+    let (mut whole, mut groups) = (Vec::new(), Vec::new());
+    for capture in captures {
+        let run = classify(DEVICES[1], rules, &VARIABLES, std::slice::from_ref(capture));
+        if run.code == Some(0) {
+            whole.push(capture.clone());
+        } else {
+            assert!(!run.errors.is_empty());
+            groups.push(vec![capture.clone()]);
+        }
+    }
+    println!("{} captures whole, {} with a fault", whole.len(), groups.len());
+    assert!(whole.len() > 200, "the corpus has {} whole captures", whole.len());
+    groups.push(whole);
+    groups
+}
+
+fn all_captures(test: &str, rules: &[PathBuf], folder: &Path, devices: &[&[&str]]) {
+    let captures = corpus::captures(&folder.join("pcaps"));
+    let (mut packets, mut matched) = (0, 0);
+    for group in grouped(rules, &captures) {
+        let run = agree(test, rules, &VARIABLES, &group, devices);
+        packets += run.csv.lines().count() - 1;
+        matched += run.csv.lines().skip(1).filter(|line| !line.contains(",none,,,")).count();
+    }
+    println!("{test}: {packets} packets, {matched} matched");
+    assert!(packets > 10_000 && matched > 0);
+}
+
+#[test]
+fn all_captures_with_a_classbench_acl() {
+    let Some(folder) = corpus::folder("all captures with a ClassBench ACL") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let acl = temporary.path().join("acl");
+    gunzip(&folder.join("classbench/ipc1_1k.rules.gz"), &acl);
+    // ClassBench's addresses are random: a few wide rules behind them meet the captures' traffic.
+    let mut text = std::fs::read_to_string(&acl).unwrap();
+    text.push_str("@10.0.0.0/8 0.0.0.0/0 0 : 65535 0 : 1023 0x06/0xFF 0x0000/0x0000\n");
+    text.push_str("@192.168.0.0/16 0.0.0.0/0 0 : 65535 53 : 53 0x11/0xFF 0x0000/0x0000\n");
+    text.push_str("@0.0.0.0/0 192.168.0.0/16 0 : 65535 0 : 65535 0x00/0x00 0x0000/0x0000\n");
+    text.push_str("@2000::/3 ::/0 0 : 65535 1024 : 65535 0x06/0xFF 0x0000/0x0000\n");
+    text.push_str("@fe80::/10 ff00::/8 0 : 65535 0 : 65535 0x3a/0xFF 0x0000/0x0000\n");
+    text.push_str("@::/0 ::/0 0 : 65535 0 : 65535 0x00/0x00 0x0000/0x0000\n");
+    std::fs::write(&acl, text).unwrap();
+    all_captures("captures with an ACL", &[acl], &folder, &DEVICES[1..]);
+}
+
+#[test]
+fn all_captures_with_the_header_rules_of_the_corpus() {
+    let Some(folder) = corpus::folder("all captures with the corpus's header rules") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let file = temporary.path().join("headers.rules");
+    let text = header_rules(&folder.join("rules"), |_| true);
+    println!("{} different headers", text.lines().count());
+    assert!(text.lines().count() > 1000);
+    std::fs::write(&file, text).unwrap();
+    // Lists of thousands of addresses are more than `lab` holds.
+    all_captures("captures with all headers", &[file], &folder, &DEVICES[1..3]);
+}
+
+#[test]
+fn all_captures_with_the_headers_that_fit_the_small_card() {
+    let Some(folder) = corpus::folder("all captures with the headers that fit `lab`") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let file = temporary.path().join("headers.rules");
+    let narrow = |words: &[&str]| words[2].len() < 40 && words[6] != "any" && !words[6].starts_with('!');
+    let text = header_rules(&folder.join("rules"), narrow);
+    let text: String = text.lines().take(150).flat_map(|line| [line, "\n"]).collect();
+    std::fs::write(&file, text).unwrap();
+    all_captures("captures with headers for lab", &[file], &folder, &DEVICES[1..]);
+}
