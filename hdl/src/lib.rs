@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod classify;
+pub mod control;
 pub mod csr;
 pub mod dma;
 pub mod emit;
