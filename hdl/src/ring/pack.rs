@@ -1,0 +1,570 @@
+//! Packs results into the lines of the C2H ring.
+//!
+//! ```text
+//!                  +------+
+//! out_*         -->|      |--> m_axis_tdata, _tvalid   (<-- _tready)
+//! credit       <-- | Pack |
+//! records_log2  -->|      |--> verdicts, id_records, pad_records,
+//! idle          -->|      |    acl_matches, signature_matches, cut, deferred
+//!                  +------+
+//! ```
+//!
+//! Results cannot be held up, so they go into a FIFO that has room for every element that holds a
+//! credit. One result a cycle leaves it and gives its credit back; a silent one ends there. Stage 1
+//! forms the records of a result: a verdict (or the answer to a COMMIT) and up to two id records.
+//! Stage 2 appends them to the records that wait (at most three) and lets a line out when it has
+//! four. Stage 3 sets the phase bits, which are the same for a whole line, and counts it. A register
+//! slice at the end cuts the path of `m_axis_tready`; all stages move together while it has room.
+//!
+//! When records wait, no result is behind them, and `idle` is high or nothing came for 64 cycles,
+//! the line is filled up with pad records and let out.
+
+use std::mem::offset_of;
+
+use rust_hdl::core::prelude::*;
+use rust_hdl::widgets::prelude::*;
+use wiresift_abi::bits::LINE_BITS;
+use wiresift_abi::c2h::{
+    self, IDS_BITS, IDS_MAX, IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS, RECORD_BYTES, RecordKind,
+    VerdictRecord,
+};
+use wiresift_abi::entry::ID;
+use wiresift_abi::vector::Flags;
+
+use crate::prim::fifo::Fifo;
+use crate::prim::ram::RamStyle;
+use crate::prim::skid::RegisterSlice;
+
+const ID_BITS: usize = ID.bits;
+const LIST_BITS: usize = IDS_MAX * ID_BITS;
+const RECORD_BITS: usize = RECORD_BYTES * 8;
+/// Most records of a result, and most that wait.
+const FRESH_RECORDS: usize = 1 + IDS_MAX / IDS_PER_RECORD;
+const FRESH_BITS: usize = FRESH_RECORDS * RECORD_BITS;
+const BOTH_BITS: usize = 2 * FRESH_BITS;
+const REST_BITS: usize = BOTH_BITS - LINE_BITS;
+/// A word of the FIFO: the verdict record, then the ids.
+const WORD_BITS: usize = RECORD_BITS + LIST_BITS;
+/// Cycles after which a line is filled up, power of two.
+const WAIT_BITS: usize = 6;
+/// Bits of a number of records in a line.
+const COUNT_BITS: usize = 3;
+
+const ACL_LSB: usize = 8 * offset_of!(VerdictRecord, acl);
+const FLAGS_LSB: usize = 8 * offset_of!(VerdictRecord, flags);
+const LENGTH_LSB: usize = 8 * offset_of!(VerdictRecord, length);
+const VERSION_LSB: usize = 8 * offset_of!(VerdictRecord, version);
+const CONTROL_LSB: usize = 8 * offset_of!(VerdictRecord, control);
+const KIND_LSB: usize = CONTROL_LSB + c2h::KIND_LSB;
+const IDS_LSB: usize = CONTROL_LSB + c2h::IDS_LSB;
+/// Bit of an `acl` that is set in `NO_RULE` and in no number of a rule.
+const NO_RULE_BIT: usize = ACL_LSB + 31;
+const CUT_BIT: usize = FLAGS_LSB + Flags::CUT.trailing_zeros() as usize;
+const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
+
+const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
+const _: () = assert!(8 * offset_of!(IdRecord, control) == CONTROL_LSB);
+const _: () = assert!(LINE_RECORDS == 4 && FRESH_RECORDS == 3 && IDS_PER_RECORD == 3);
+const _: () = assert!(c2h::NO_RULE == u32::MAX && ID_BITS < 32 && RecordKind::Pad as u8 == 0);
+
+/// Record packer with a FIFO of `1 << DEPTH_LOG2` results; `DEPTH_COUNT` is `DEPTH_LOG2 + 1`.
+#[derive(LogicBlock)]
+pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous reset: everything inside is gone, the next record has index 0.
+    pub reset: Signal<In, Bit>,
+    /// A result.
+    pub out_valid: Signal<In, Bit>,
+    /// It answers a COMMIT.
+    pub out_commit: Signal<In, Bit>,
+    /// It gives no record.
+    pub out_silent: Signal<In, Bit>,
+    /// Sequence number of the packet; for a COMMIT that of the next one.
+    pub out_sequence: Signal<In, Bits<32>>,
+    /// Bytes of the packet.
+    pub out_length: Signal<In, Bits<16>>,
+    /// Reason flags.
+    pub out_flags: Signal<In, Bits<16>>,
+    /// Version of the tables.
+    pub out_version: Signal<In, Bits<16>>,
+    /// An ACL rule matched.
+    pub out_acl_valid: Signal<In, Bit>,
+    /// Its number.
+    pub out_acl: Signal<In, Bits<ID_BITS>>,
+    /// Signature ids, at most `IDS_MAX`.
+    pub out_ids_count: Signal<In, Bits<IDS_BITS>>,
+    /// The ids, the first in the low bits.
+    pub out_ids: Signal<In, Bits<LIST_BITS>>,
+    /// Pulse: a result left the FIFO.
+    pub credit: Signal<Out, Bit>,
+    /// Records of the C2H ring, power of two.
+    pub records_log2: Signal<In, Bits<5>>,
+    /// No element is on its way to here.
+    pub idle: Signal<In, Bit>,
+    /// Line of the C2H ring.
+    pub m_axis_tdata: Signal<Out, Bits<LINE_BITS>>,
+    /// The line is there.
+    pub m_axis_tvalid: Signal<Out, Bit>,
+    /// The line is taken.
+    pub m_axis_tready: Signal<In, Bit>,
+    /// Verdict records of the line that was handed over.
+    pub verdicts: Signal<Out, Bits<COUNT_BITS>>,
+    /// Id records of that line.
+    pub id_records: Signal<Out, Bits<COUNT_BITS>>,
+    /// Pad records of that line.
+    pub pad_records: Signal<Out, Bits<COUNT_BITS>>,
+    /// Verdicts of that line with an ACL rule.
+    pub acl_matches: Signal<Out, Bits<COUNT_BITS>>,
+    /// Verdicts of that line with signature ids.
+    pub signature_matches: Signal<Out, Bits<COUNT_BITS>>,
+    /// Verdicts of that line with the flag CUT.
+    pub cut: Signal<Out, Bits<COUNT_BITS>>,
+    /// Verdicts of that line with the flag DEFER.
+    pub deferred: Signal<Out, Bits<COUNT_BITS>>,
+
+    results: Fifo<WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
+    slice: RegisterSlice<LINE_BITS>,
+    given_back: DFF<Bit>,
+    /// Records of the last result, low first; unused places are zero.
+    fresh: DFF<Bits<FRESH_BITS>>,
+    fresh_count: DFF<Bits<COUNT_BITS>>,
+    fresh_valid: DFF<Bit>,
+    /// Records that wait, low first; unused places are zero, which is what a pad record is.
+    held: DFF<Bits<FRESH_BITS>>,
+    held_count: DFF<Bits<COUNT_BITS>>,
+    due: DFF<Bit>,
+    waited: DFF<Bits<WAIT_BITS>>,
+    whole: DFF<Bits<LINE_BITS>>,
+    whole_valid: DFF<Bit>,
+    index: DFF<Bits<32>>,
+    is_verdict: [DFF<Bit>; LINE_RECORDS],
+    is_ids: [DFF<Bit>; LINE_RECORDS],
+    is_pad: [DFF<Bit>; LINE_RECORDS],
+    has_acl: [DFF<Bit>; LINE_RECORDS],
+    has_ids: [DFF<Bit>; LINE_RECORDS],
+    is_cut: [DFF<Bit>; LINE_RECORDS],
+    is_deferred: [DFF<Bit>; LINE_RECORDS],
+
+    go: Signal<Local, Bit>,
+    acl: Signal<Local, Bits<32>>,
+    flags: Signal<Local, Bits<16>>,
+    length: Signal<Local, Bits<16>>,
+    control: Signal<Local, Bits<16>>,
+    verdict: Signal<Local, Bits<RECORD_BITS>>,
+    word: Signal<Local, Bits<BOTH_BITS>>,
+    head: Signal<Local, Bits<RECORD_BITS>>,
+    head_kind: Signal<Local, Bits<KIND_BITS>>,
+    head_sequence: Signal<Local, Bits<16>>,
+    ids_count: Signal<Local, Bits<IDS_BITS>>,
+    first_count: Signal<Local, Bits<IDS_BITS>>,
+    second_count: Signal<Local, Bits<IDS_BITS>>,
+    id: [Signal<Local, Bits<RECORD_BITS>>; IDS_MAX],
+    ids_end: Signal<Local, Bits<RECORD_BITS>>,
+    first_ids: Signal<Local, Bits<RECORD_BITS>>,
+    second_ids: Signal<Local, Bits<RECORD_BITS>>,
+    both: Signal<Local, Bits<BOTH_BITS>>,
+    rest: Signal<Local, Bits<REST_BITS>>,
+    both_count: Signal<Local, Bits<COUNT_BITS>>,
+    shift: Signal<Local, Bits<10>>,
+    flush: Signal<Local, Bit>,
+    phase: Signal<Local, Bit>,
+    handed: Signal<Local, Bit>,
+    record: [Signal<Local, Bits<RECORD_BITS>>; LINE_RECORDS],
+    kind: [Signal<Local, Bits<KIND_BITS>>; LINE_RECORDS],
+
+    no_rule: Constant<Bits<32>>,
+    acl_lsb: Constant<Bits<8>>,
+    flags_lsb: Constant<Bits<8>>,
+    length_lsb: Constant<Bits<8>>,
+    version_lsb: Constant<Bits<8>>,
+    control_lsb: Constant<Bits<8>>,
+    list_lsb: Constant<Bits<8>>,
+    count_lsb: Constant<Bits<8>>,
+    id_sequence_lsb: Constant<Bits<8>>,
+    id_lsb: [Constant<Bits<8>>; IDS_PER_RECORD],
+    id_mask: Constant<Bits<RECORD_BITS>>,
+    id_place: [Constant<Bits<IDS_BITS>>; IDS_MAX],
+    first_place: Constant<Bits<10>>,
+    second_place: Constant<Bits<10>>,
+    record_log2: Constant<Bits<4>>,
+    per_record: Constant<Bits<IDS_BITS>>,
+    verdict_control: Constant<Bits<16>>,
+    committed_control: Constant<Bits<16>>,
+    ids_control: Constant<Bits<16>>,
+    kind_verdict: Constant<Bits<KIND_BITS>>,
+    kind_ids: Constant<Bits<KIND_BITS>>,
+    kind_pad: Constant<Bits<KIND_BITS>>,
+    line_records: Constant<Bits<COUNT_BITS>>,
+    none: Constant<Bits<COUNT_BITS>>,
+    phases: Constant<Bits<LINE_BITS>>,
+}
+
+/// The phase bit of every record of a line.
+fn phases() -> Bits<LINE_BITS> {
+    let mut phases = Bits::default();
+    for record in 0..LINE_RECORDS {
+        phases = phases | (bits::<LINE_BITS>(1) << (record * RECORD_BITS + CONTROL_LSB) as u64);
+    }
+    phases
+}
+
+impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_LOG2, DEPTH_COUNT> {
+    fn default() -> Self {
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            out_valid: Default::default(),
+            out_commit: Default::default(),
+            out_silent: Default::default(),
+            out_sequence: Default::default(),
+            out_length: Default::default(),
+            out_flags: Default::default(),
+            out_version: Default::default(),
+            out_acl_valid: Default::default(),
+            out_acl: Default::default(),
+            out_ids_count: Default::default(),
+            out_ids: Default::default(),
+            credit: Default::default(),
+            records_log2: Default::default(),
+            idle: Default::default(),
+            m_axis_tdata: Default::default(),
+            m_axis_tvalid: Default::default(),
+            m_axis_tready: Default::default(),
+            verdicts: Default::default(),
+            id_records: Default::default(),
+            pad_records: Default::default(),
+            acl_matches: Default::default(),
+            signature_matches: Default::default(),
+            cut: Default::default(),
+            deferred: Default::default(),
+            results: Fifo::new(RamStyle::Block),
+            slice: Default::default(),
+            given_back: Default::default(),
+            fresh: Default::default(),
+            fresh_count: Default::default(),
+            fresh_valid: Default::default(),
+            held: Default::default(),
+            held_count: Default::default(),
+            due: Default::default(),
+            waited: Default::default(),
+            whole: Default::default(),
+            whole_valid: Default::default(),
+            index: Default::default(),
+            is_verdict: Default::default(),
+            is_ids: Default::default(),
+            is_pad: Default::default(),
+            has_acl: Default::default(),
+            has_ids: Default::default(),
+            is_cut: Default::default(),
+            is_deferred: Default::default(),
+            go: Default::default(),
+            acl: Default::default(),
+            flags: Default::default(),
+            length: Default::default(),
+            control: Default::default(),
+            verdict: Default::default(),
+            word: Default::default(),
+            head: Default::default(),
+            head_kind: Default::default(),
+            head_sequence: Default::default(),
+            ids_count: Default::default(),
+            first_count: Default::default(),
+            second_count: Default::default(),
+            id: Default::default(),
+            ids_end: Default::default(),
+            first_ids: Default::default(),
+            second_ids: Default::default(),
+            both: Default::default(),
+            rest: Default::default(),
+            both_count: Default::default(),
+            shift: Default::default(),
+            flush: Default::default(),
+            phase: Default::default(),
+            handed: Default::default(),
+            record: Default::default(),
+            kind: Default::default(),
+            no_rule: Constant::new(u64::from(c2h::NO_RULE).into()),
+            acl_lsb: Constant::new(ACL_LSB.to_bits()),
+            flags_lsb: Constant::new(FLAGS_LSB.to_bits()),
+            length_lsb: Constant::new(LENGTH_LSB.to_bits()),
+            version_lsb: Constant::new(VERSION_LSB.to_bits()),
+            control_lsb: Constant::new(CONTROL_LSB.to_bits()),
+            list_lsb: Constant::new(RECORD_BITS.to_bits()),
+            count_lsb: Constant::new(IDS_LSB.to_bits()),
+            id_sequence_lsb: Constant::new((8 * offset_of!(IdRecord, sequence)).to_bits()),
+            id_lsb: std::array::from_fn(|n| Constant::new((32 * n).to_bits())),
+            id_mask: Constant::new(((1u64 << ID_BITS) - 1).into()),
+            id_place: std::array::from_fn(|n| Constant::new(n.to_bits())),
+            first_place: Constant::new(RECORD_BITS.to_bits()),
+            second_place: Constant::new((2 * RECORD_BITS).to_bits()),
+            record_log2: Constant::new((RECORD_BITS.ilog2() as usize).to_bits()),
+            per_record: Constant::new(IDS_PER_RECORD.to_bits()),
+            verdict_control: Constant::new(u64::from(c2h::control(RecordKind::Verdict, 0, false)).into()),
+            committed_control: Constant::new(u64::from(c2h::control(RecordKind::Committed, 0, false)).into()),
+            ids_control: Constant::new(u64::from(c2h::control(RecordKind::Ids, 0, false)).into()),
+            kind_verdict: Constant::new((RecordKind::Verdict as u64).into()),
+            kind_ids: Constant::new((RecordKind::Ids as u64).into()),
+            kind_pad: Constant::new((RecordKind::Pad as u64).into()),
+            line_records: Constant::new(LINE_RECORDS.to_bits()),
+            none: Constant::new(0.into()),
+            phases: Constant::new(phases()),
+        }
+    }
+}
+
+impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG2, DEPTH_COUNT> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self,
+            clock,
+            given_back,
+            fresh,
+            fresh_count,
+            fresh_valid,
+            held,
+            held_count,
+            due,
+            waited,
+            whole,
+            whole_valid,
+            index
+        );
+        self.results.clock.next = self.clock.val();
+        self.results.reset.next = self.reset.val();
+        self.slice.clock.next = self.clock.val();
+        self.slice.reset.next = self.reset.val();
+        self.go.next = self.slice.s_axis_tready.val();
+
+        // Before the FIFO: the verdict record, all zero for a silent result.
+        self.acl.next = self.no_rule.val();
+        self.flags.next = 0.into();
+        self.length.next = 0.into();
+        self.control.next = self.committed_control.val();
+        if !self.out_commit.val() {
+            self.flags.next = self.out_flags.val();
+            self.length.next = self.out_length.val();
+            self.control.next = self.verdict_control.val();
+            if self.out_acl_valid.val() {
+                self.acl.next = bit_cast::<32, ID_BITS>(self.out_acl.val());
+            }
+        }
+        self.verdict.next = bit_cast::<RECORD_BITS, 32>(self.out_sequence.val())
+            | (bit_cast::<RECORD_BITS, 32>(self.acl.val()) << self.acl_lsb.val())
+            | (bit_cast::<RECORD_BITS, 16>(self.flags.val()) << self.flags_lsb.val())
+            | (bit_cast::<RECORD_BITS, 16>(self.length.val()) << self.length_lsb.val())
+            | (bit_cast::<RECORD_BITS, 16>(self.out_version.val()) << self.version_lsb.val())
+            | (bit_cast::<RECORD_BITS, 16>(self.control.val()) << self.control_lsb.val());
+        if !self.out_commit.val() {
+            self.verdict.next = self.verdict.val()
+                | (bit_cast::<RECORD_BITS, IDS_BITS>(self.out_ids_count.val()) << self.count_lsb.val());
+        }
+        if self.out_silent.val() {
+            self.verdict.next = 0.into();
+        }
+        self.results.s_axis_tdata.next = bit_cast::<WORD_BITS, RECORD_BITS>(self.verdict.val())
+            | (bit_cast::<WORD_BITS, LIST_BITS>(self.out_ids.val()) << self.list_lsb.val());
+        self.results.s_axis_tvalid.next = self.out_valid.val();
+        self.results.m_axis_tready.next = self.go.val();
+        self.given_back.d.next = self.go.val() & self.results.m_axis_tvalid.val();
+        self.credit.next = self.given_back.q.val();
+
+        // Stage 1: the records of a result.
+        self.word.next = bit_cast::<BOTH_BITS, WORD_BITS>(self.results.m_axis_tdata.val());
+        self.head.next = self.word.val().get_bits::<RECORD_BITS>(0);
+        self.head_sequence.next = self.word.val().get_bits::<16>(0);
+        for i in KIND_LSB..(KIND_LSB + 1) {
+            self.head_kind.next = self.word.val().get_bits::<KIND_BITS>(i);
+        }
+        for i in IDS_LSB..(IDS_LSB + 1) {
+            self.ids_count.next = self.word.val().get_bits::<IDS_BITS>(i);
+        }
+        for i in RECORD_BITS..(RECORD_BITS + 1) {
+            for width in ID_BITS..(ID_BITS + 1) {
+                for n in 0..IDS_MAX {
+                    self.id[n].next =
+                        self.word.val().get_bits::<RECORD_BITS>(i + (n * width)) & self.id_mask.val();
+                    if self.ids_count.val() <= self.id_place[n].val() {
+                        self.id[n].next = 0.into();
+                    }
+                }
+            }
+        }
+        self.first_count.next = self.ids_count.val();
+        self.second_count.next = 0.into();
+        if self.ids_count.val() > self.per_record.val() {
+            self.first_count.next = self.per_record.val();
+            self.second_count.next = self.ids_count.val() - self.per_record.val();
+        }
+        self.ids_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
+            << self.id_sequence_lsb.val())
+            | (bit_cast::<RECORD_BITS, 16>(self.ids_control.val()) << self.control_lsb.val());
+        self.first_ids.next = 0.into();
+        self.second_ids.next = 0.into();
+        if self.ids_count.val().any() {
+            self.first_ids.next = self.ids_end.val()
+                | (bit_cast::<RECORD_BITS, IDS_BITS>(self.first_count.val()) << self.count_lsb.val());
+        }
+        if self.second_count.val().any() {
+            self.second_ids.next = self.ids_end.val()
+                | (bit_cast::<RECORD_BITS, IDS_BITS>(self.second_count.val()) << self.count_lsb.val());
+        }
+        for n in 0..IDS_PER_RECORD {
+            self.first_ids.next = self.first_ids.val() | (self.id[n].val() << self.id_lsb[n].val());
+            self.second_ids.next = self.second_ids.val() | (self.id[n + 3].val() << self.id_lsb[n].val());
+        }
+        if self.go.val() {
+            self.fresh_valid.d.next = self.results.m_axis_tvalid.val() & self.head_kind.val().any();
+            self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.head.val())
+                | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val()) << self.first_place.val())
+                | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.second_place.val());
+            self.fresh_count.d.next = 1.into();
+            if self.second_count.val().any() {
+                self.fresh_count.d.next = 3.into();
+            } else if self.ids_count.val().any() {
+                self.fresh_count.d.next = 2.into();
+            }
+        }
+
+        // Stage 2: behind the records that wait; a line when there are four.
+        self.shift.next = bit_cast::<10, COUNT_BITS>(self.held_count.q.val()) << self.record_log2.val();
+        self.both.next = bit_cast::<BOTH_BITS, FRESH_BITS>(self.held.q.val());
+        self.both_count.next = self.held_count.q.val();
+        if self.fresh_valid.q.val() {
+            self.both.next =
+                self.both.val() | (bit_cast::<BOTH_BITS, FRESH_BITS>(self.fresh.q.val()) << self.shift.val());
+            self.both_count.next = self.held_count.q.val() + self.fresh_count.q.val();
+        }
+        for i in LINE_BITS..(LINE_BITS + 1) {
+            self.rest.next = self.both.val().get_bits::<REST_BITS>(i);
+        }
+        self.due.d.next = !self.out_valid.val()
+            & !(self.results.count.val().any())
+            & !self.results.m_axis_tvalid.val()
+            & !self.fresh_valid.q.val()
+            & (self.idle.val() | self.waited.q.val().all());
+        self.waited.d.next = self.waited.q.val() + 1;
+        if self.results.m_axis_tvalid.val()
+            | self.fresh_valid.q.val()
+            | (self.held_count.q.val() == self.none.val())
+        {
+            self.waited.d.next = 0.into();
+        }
+        self.flush.next =
+            self.due.q.val() & !self.fresh_valid.q.val() & (self.held_count.q.val() != self.none.val());
+        if self.go.val() {
+            self.whole.d.next = self.both.val().get_bits::<LINE_BITS>(0);
+            self.whole_valid.d.next = false;
+            self.held.d.next = self.both.val().get_bits::<FRESH_BITS>(0);
+            self.held_count.d.next = self.both_count.val();
+            if self.both_count.val() >= self.line_records.val() {
+                self.whole_valid.d.next = true;
+                self.held.d.next = bit_cast::<FRESH_BITS, REST_BITS>(self.rest.val());
+                self.held_count.d.next = self.both_count.val() - self.line_records.val();
+            }
+            if self.flush.val() {
+                self.whole_valid.d.next = true;
+                self.held.d.next = 0.into();
+                self.held_count.d.next = 0.into();
+            }
+        }
+
+        // Stage 3: the phase.
+        self.phase.next = !(self.index.q.val().get_bit(self.records_log2.val().index()));
+        self.slice.s_axis_tdata.next = self.whole.q.val();
+        if self.phase.val() {
+            self.slice.s_axis_tdata.next = self.whole.q.val() | self.phases.val();
+        }
+        self.slice.s_axis_tvalid.next = self.whole_valid.q.val();
+        if self.go.val() & self.whole_valid.q.val() {
+            self.index.d.next = self.index.q.val() + bit_cast::<32, COUNT_BITS>(self.line_records.val());
+        }
+        self.m_axis_tdata.next = self.slice.m_axis_tdata.val();
+        self.m_axis_tvalid.next = self.slice.m_axis_tvalid.val();
+        self.slice.m_axis_tready.next = self.m_axis_tready.val();
+
+        // What was handed over.
+        self.handed.next = self.slice.m_axis_tvalid.val() & self.m_axis_tready.val();
+        for width in RECORD_BITS..(RECORD_BITS + 1) {
+            for i in 0..LINE_RECORDS {
+                self.is_verdict[i].clock.next = self.clock.val();
+                self.is_ids[i].clock.next = self.clock.val();
+                self.is_pad[i].clock.next = self.clock.val();
+                self.has_acl[i].clock.next = self.clock.val();
+                self.has_ids[i].clock.next = self.clock.val();
+                self.is_cut[i].clock.next = self.clock.val();
+                self.is_deferred[i].clock.next = self.clock.val();
+                self.record[i].next = self.slice.m_axis_tdata.val().get_bits::<RECORD_BITS>(i * width);
+                for at in KIND_LSB..(KIND_LSB + 1) {
+                    self.kind[i].next = self.record[i].val().get_bits::<KIND_BITS>(at);
+                }
+                self.is_verdict[i].d.next =
+                    self.handed.val() & (self.kind[i].val() == self.kind_verdict.val());
+                self.is_ids[i].d.next = self.handed.val() & (self.kind[i].val() == self.kind_ids.val());
+                self.is_pad[i].d.next = self.handed.val() & (self.kind[i].val() == self.kind_pad.val());
+                self.has_acl[i].d.next = false;
+                self.has_ids[i].d.next = false;
+                self.is_cut[i].d.next = false;
+                self.is_deferred[i].d.next = false;
+                if self.handed.val() & (self.kind[i].val() == self.kind_verdict.val()) {
+                    for at in NO_RULE_BIT..(NO_RULE_BIT + 1) {
+                        self.has_acl[i].d.next = !(self.record[i].val().get_bit(at));
+                    }
+                    for at in IDS_LSB..(IDS_LSB + 1) {
+                        self.has_ids[i].d.next = self.record[i].val().get_bits::<IDS_BITS>(at).any();
+                    }
+                    for at in CUT_BIT..(CUT_BIT + 1) {
+                        self.is_cut[i].d.next = self.record[i].val().get_bit(at);
+                    }
+                    for at in DEFER_BIT..(DEFER_BIT + 1) {
+                        self.is_deferred[i].d.next = self.record[i].val().get_bit(at);
+                    }
+                }
+            }
+        }
+        self.verdicts.next = 0.into();
+        self.id_records.next = 0.into();
+        self.pad_records.next = 0.into();
+        self.acl_matches.next = 0.into();
+        self.signature_matches.next = 0.into();
+        self.cut.next = 0.into();
+        self.deferred.next = 0.into();
+        for i in 0..LINE_RECORDS {
+            if self.is_verdict[i].q.val() {
+                self.verdicts.next = self.verdicts.val() + 1;
+            }
+            if self.is_ids[i].q.val() {
+                self.id_records.next = self.id_records.val() + 1;
+            }
+            if self.is_pad[i].q.val() {
+                self.pad_records.next = self.pad_records.val() + 1;
+            }
+            if self.has_acl[i].q.val() {
+                self.acl_matches.next = self.acl_matches.val() + 1;
+            }
+            if self.has_ids[i].q.val() {
+                self.signature_matches.next = self.signature_matches.val() + 1;
+            }
+            if self.is_cut[i].q.val() {
+                self.cut.next = self.cut.val() + 1;
+            }
+            if self.is_deferred[i].q.val() {
+                self.deferred.next = self.deferred.val() + 1;
+            }
+        }
+
+        if self.reset.val() {
+            self.given_back.d.next = false;
+            self.fresh_valid.d.next = false;
+            self.held.d.next = 0.into();
+            self.held_count.d.next = 0.into();
+            self.whole_valid.d.next = false;
+            self.index.d.next = 0.into();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

@@ -1,0 +1,372 @@
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use super::*;
+use crate::gate::{self, Clocked, Native};
+use crate::ring::testing::{below, chance, number, to_bits, to_bytes};
+
+type Line = Pack<7, 8>;
+type Lab = Pack<6, 7>;
+
+impl<const D: usize, const C: usize> Clocked for Pack<D, C> {
+    fn clock(&mut self) -> &mut Signal<In, Clock> {
+        &mut self.clock
+    }
+}
+
+/// A result, as the classifier gives it.
+#[derive(Clone, Debug)]
+struct Outcome {
+    commit: bool,
+    silent: bool,
+    sequence: u32,
+    length: u16,
+    flags: u16,
+    version: u16,
+    acl: Option<u32>,
+    ids: Vec<u32>,
+}
+
+impl Outcome {
+    fn random(rng: &mut ChaCha8Rng) -> Self {
+        Self {
+            commit: chance(rng, 10),
+            silent: chance(rng, 15),
+            sequence: rng.next_u32(),
+            length: rng.next_u32() as u16,
+            flags: rng.next_u32() as u16,
+            version: rng.next_u32() as u16,
+            acl: chance(rng, 60).then(|| rng.next_u32() >> 12),
+            ids: (0..below(rng, 7)).map(|_| rng.next_u32() >> 12).collect(),
+        }
+    }
+
+    fn plain(sequence: u32, ids: usize) -> Self {
+        let ids = (0..ids as u32).map(|id| id * 0x11111).collect();
+        let (length, flags, version) = (64, 0, 1);
+        Self { commit: false, silent: false, sequence, length, flags, version, acl: None, ids }
+    }
+
+    /// The records as they have to stand in memory, with the phase bit clear.
+    fn records(&self) -> Vec<[u8; 16]> {
+        let mut records: Vec<[u32; 4]> = Vec::new();
+        if self.silent {
+            return Vec::new();
+        }
+        let (kind, ids) = if self.commit { (3u16, 0) } else { (1, self.ids.len()) };
+        let mut words = [self.sequence, 0xffff_ffff, 0, 0];
+        if self.commit {
+            words[3] = u32::from(self.version);
+        } else {
+            words[1] = self.acl.unwrap_or(0xffff_ffff);
+            words[2] = u32::from(self.flags) | u32::from(self.length) << 16;
+            words[3] = u32::from(self.version);
+        }
+        words[3] |= u32::from(kind << 1 | (ids as u16) << 4) << 16;
+        records.push(words);
+        for part in self.ids[..ids].chunks(3) {
+            let mut words = [0; 4];
+            words[..part.len()].copy_from_slice(part);
+            words[3] = (self.sequence & 0xffff) | (2 << 1 | (part.len() as u32) << 4) << 16;
+            records.push(words);
+        }
+        let bytes = |words: [u32; 4]| -> Vec<u8> { words.into_iter().flat_map(u32::to_le_bytes).collect() };
+        records.into_iter().map(|words| bytes(words).try_into().unwrap()).collect()
+    }
+
+    fn offer<const D: usize, const C: usize>(&self, uut: &mut Pack<D, C>, rng: &mut ChaCha8Rng) {
+        uut.out_commit.next = self.commit;
+        uut.out_silent.next = self.silent;
+        uut.out_sequence.next = u64::from(self.sequence).into();
+        uut.out_length.next = u64::from(self.length).into();
+        uut.out_flags.next = u64::from(self.flags).into();
+        uut.out_version.next = u64::from(self.version).into();
+        uut.out_acl_valid.next = self.acl.is_some();
+        // Where nothing is said, anything may stand.
+        uut.out_acl.next = u64::from(self.acl.unwrap_or(rng.next_u32() >> 12)).into();
+        uut.out_ids_count.next = self.ids.len().to_bits();
+        let mut list = rng.next_u64() as u128 | u128::from(rng.next_u64()) << 64;
+        for (n, &id) in self.ids.iter().enumerate() {
+            list = list & !(0xfffff << (20 * n)) | u128::from(id) << (20 * n);
+        }
+        uut.out_ids.next = to_bits(&list.to_le_bytes()[..15]);
+    }
+}
+
+trait AsRecords {
+    fn as_records(&self) -> Vec<[u8; 16]>;
+}
+
+impl AsRecords for [Outcome] {
+    fn as_records(&self) -> Vec<[u8; 16]> {
+        self.iter().flat_map(Outcome::records).collect()
+    }
+}
+
+/// When `idle` is high.
+#[derive(Clone, Copy, PartialEq)]
+enum Idle {
+    /// When nothing more is to come.
+    True,
+    Never,
+    Random,
+}
+
+struct Ran {
+    lines: Vec<Vec<u8>>,
+    credits: usize,
+    cycles: usize,
+    /// verdicts, id records, pad records, acl, signature, cut, deferred.
+    counts: [u64; 7],
+}
+
+/// Offers `outcomes` as credits allow, until nothing moved for 100 cycles.
+fn run<const D: usize, const C: usize>(
+    outcomes: &[Outcome],
+    first: u32,
+    gap: u32,
+    stall: u32,
+    idle: Idle,
+) -> Ran {
+    let mut rng = ChaCha8Rng::seed_from_u64(u64::from(gap + stall));
+    let mut sim = Native::new(Pack::<D, C>::default());
+    sim.uut.records_log2.next = 8u64.into();
+    sim.uut.index.q.next = u64::from(first).into();
+    let mut ran = Ran { lines: Vec::new(), credits: 0, cycles: 0, counts: [0; 7] };
+    let (mut at, mut quiet) = (0, 0);
+    let mut held: Option<Vec<u8>> = None;
+    while at < outcomes.len() || quiet < 100 {
+        let offered = at < outcomes.len() && at - ran.credits < 1 << D && !chance(&mut rng, gap);
+        sim.uut.out_valid.next = offered;
+        quiet += 1;
+        if offered {
+            outcomes[at].offer(&mut sim.uut, &mut rng);
+            at += 1;
+            quiet = 0;
+        }
+        sim.uut.idle.next = match idle {
+            Idle::True => at == outcomes.len(),
+            Idle::Never => false,
+            Idle::Random => chance(&mut rng, 20),
+        };
+        sim.uut.m_axis_tready.next = !chance(&mut rng, stall);
+        sim.settle();
+        let uut = &sim.uut;
+        assert!(!offered || uut.results.s_axis_tready.val(), "the FIFO overflows");
+        ran.credits += usize::from(uut.credit.val());
+        let now = uut.m_axis_tvalid.val().then(|| to_bytes(uut.m_axis_tdata.val()));
+        assert!(held.is_none() || now == held, "a line changed before it was taken");
+        held = now;
+        if uut.m_axis_tready.val() {
+            if let Some(line) = held.take() {
+                ran.lines.push(line);
+                quiet = 0;
+            }
+        }
+        let ports = [
+            &uut.verdicts,
+            &uut.id_records,
+            &uut.pad_records,
+            &uut.acl_matches,
+            &uut.signature_matches,
+            &uut.cut,
+            &uut.deferred,
+        ];
+        for (count, port) in ran.counts.iter_mut().zip(ports) {
+            *count += number(port.val());
+        }
+        ran.cycles += 1;
+        sim.step();
+    }
+    ran.cycles -= quiet;
+    ran
+}
+
+/// Takes phases and padding off; both have to be right. Gives the number of pad records too.
+fn strip(lines: &[Vec<u8>], first: u32) -> (Vec<[u8; 16]>, usize) {
+    let (mut records, mut pads) = (Vec::new(), 0);
+    for (n, line) in lines.iter().enumerate() {
+        let lap = first.wrapping_add(4 * n as u32) / 256;
+        let phase = u8::from(lap % 2 == 0);
+        let mut padding = false;
+        for record in line.chunks(16) {
+            let mut record: [u8; 16] = record.try_into().unwrap();
+            assert_eq!(record[14] & 1, phase, "phase in line {n}");
+            record[14] &= !1;
+            let is_pad = record[14] >> 1 & 7 == 0;
+            assert!(is_pad || !padding, "a record behind padding");
+            padding = is_pad;
+            if is_pad {
+                assert_eq!(record, [0; 16]);
+                pads += 1;
+            } else {
+                records.push(record);
+            }
+        }
+    }
+    (records, pads)
+}
+
+fn check(outcomes: &[Outcome], ran: &Ran, first: u32) {
+    let (records, pads) = strip(&ran.lines, first);
+    let expected = outcomes.as_records();
+    let differs = records.iter().zip(&expected).position(|(a, b)| a != b);
+    assert_eq!((records.len(), differs), (expected.len(), None));
+    assert_eq!(ran.credits, outcomes.len());
+    let packets: Vec<&Outcome> = outcomes.iter().filter(|o| !o.silent && !o.commit).collect();
+    let count = |what: &dyn Fn(&Outcome) -> bool| packets.iter().filter(|o| what(o)).count() as u64;
+    let ids: usize = packets.iter().map(|o| o.ids.len().div_ceil(3)).sum();
+    let expected = [
+        packets.len() as u64,
+        ids as u64,
+        pads as u64,
+        count(&|o| o.acl.is_some()),
+        count(&|o| !o.ids.is_empty()),
+        count(&|o| o.flags & 1 << 15 != 0),
+        count(&|o| o.flags & 1 << 14 != 0),
+    ];
+    assert_eq!(ran.counts, expected);
+}
+
+#[test]
+fn records_come_out_in_order_whatever_stalls() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let outcomes: Vec<Outcome> = (0..350).map(|_| Outcome::random(&mut rng)).collect();
+    for (gap, stall) in [(0, 0), (60, 0), (0, 60), (40, 40), (92, 10)] {
+        for idle in [Idle::True, Idle::Never, Idle::Random] {
+            check(&outcomes, &run::<7, 8>(&outcomes, 0, gap, stall, idle), 0);
+            check(&outcomes, &run::<6, 7>(&outcomes, 0, gap, stall, idle), 0);
+        }
+    }
+}
+
+#[test]
+fn the_phase_turns_when_the_index_goes_around() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let outcomes: Vec<Outcome> = (0..300).map(|_| Outcome::random(&mut rng)).collect();
+    for first in [0u32.wrapping_sub(8), 0u32.wrapping_sub(4), (1 << 31) - 40, 252] {
+        check(&outcomes, &run::<7, 8>(&outcomes, first, 10, 10, Idle::True), first);
+    }
+}
+
+#[test]
+fn every_result_of_every_size_meets_every_fill() {
+    // Each number of ids behind each number of records that wait.
+    for before in 0..4 {
+        for ids in 0..=6 {
+            let mut outcomes: Vec<Outcome> = (0..before).map(|n| Outcome::plain(n, 0)).collect();
+            outcomes.push(Outcome::plain(0xabcd_1234, ids));
+            outcomes.push(Outcome::plain(77, 1));
+            check(&outcomes, &run::<7, 8>(&outcomes, 0, 0, 0, Idle::True), 0);
+        }
+    }
+}
+
+#[test]
+fn a_result_of_48_bytes_passes_in_every_cycle() {
+    let outcomes: Vec<Outcome> = (0..1200).map(|n| Outcome::plain(n, 6)).collect();
+    let ran = run::<7, 8>(&outcomes, 0, 0, 0, Idle::True);
+    check(&outcomes, &ran, 0);
+    assert_eq!(ran.lines.len(), 900);
+    assert!(ran.cycles <= 1200 + 12, "{} cycles", ran.cycles);
+    let ran = run::<6, 7>(&outcomes, 0, 0, 0, Idle::True);
+    assert!(ran.cycles <= 1200 + 12, "{} cycles", ran.cycles);
+}
+
+/// Cycles from a lone result to its line.
+fn cycles_to_line(idle: bool) -> usize {
+    let mut sim = Native::new(Line::default());
+    sim.uut.records_log2.next = 8u64.into();
+    sim.uut.m_axis_tready.next = true;
+    sim.uut.idle.next = idle;
+    sim.uut.out_valid.next = true;
+    sim.step();
+    sim.uut.out_valid.next = false;
+    for cycle in 1..200 {
+        sim.step();
+        if sim.uut.m_axis_tvalid.val() {
+            return cycle;
+        }
+    }
+    panic!("no line");
+}
+
+#[test]
+fn a_lone_result_does_not_wait_when_idle_and_64_cycles_when_not() {
+    let at_once = cycles_to_line(true);
+    assert!(at_once <= 8, "{at_once}");
+    let later = cycles_to_line(false);
+    assert!((64..=76).contains(&later), "{later}");
+}
+
+#[test]
+fn results_that_follow_each_other_share_lines() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let outcomes: Vec<Outcome> = (0..400).map(|n| Outcome::plain(n, below(&mut rng, 3))).collect();
+    let ran = run::<7, 8>(&outcomes, 0, 70, 0, Idle::True);
+    check(&outcomes, &ran, 0);
+    assert!(ran.counts[2] < 4, "padding only at the end");
+}
+
+#[test]
+fn a_reset_empties_it_and_starts_the_ring_anew() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let mut sim = Native::new(Lab::default());
+    sim.uut.records_log2.next = 8u64.into();
+    sim.uut.m_axis_tready.next = true;
+    for n in 0..500 {
+        Outcome::plain(n, 3).offer(&mut sim.uut, &mut rng);
+        sim.uut.out_valid.next = true;
+        sim.step();
+    }
+    sim.uut.reset.next = true;
+    sim.step();
+    sim.uut.reset.next = false;
+    sim.uut.out_valid.next = false;
+    sim.uut.idle.next = true;
+    let mut lines = Vec::new();
+    let outcomes: Vec<Outcome> = (0..5).map(|n| Outcome::plain(n, 2)).collect();
+    for n in 0..60 {
+        sim.uut.out_valid.next = false;
+        if let Some(outcome) = outcomes.get(n) {
+            outcome.offer(&mut sim.uut, &mut rng);
+            sim.uut.out_valid.next = true;
+        }
+        sim.step();
+        if sim.uut.m_axis_tvalid.val() {
+            lines.push(to_bytes(sim.uut.m_axis_tdata.val()));
+        }
+    }
+    assert_eq!(strip(&lines, 0).0, outcomes.as_records());
+}
+
+fn gate<const D: usize, const C: usize>(name: &str) {
+    let mut outstanding = 0;
+    gate::passes(name, Pack::<D, C>::default, 4000, 5, |uut, rng, cycle| {
+        if uut.reset.val() {
+            outstanding = 0;
+        } else if uut.credit.val() {
+            outstanding -= 1;
+        }
+        uut.reset.next = cycle > 500 && chance(rng, 1) && cycle % 3 == 0;
+        uut.records_log2.next = 8u64.into();
+        uut.idle.next = chance(rng, 10);
+        let busy = if cycle % 800 < 400 { 95 } else { 10 };
+        uut.out_valid.next = outstanding < 1 << D && chance(rng, busy);
+        if uut.out_valid.next && !uut.reset.next {
+            outstanding += 1;
+        }
+        Outcome::random(rng).offer(uut, rng);
+        uut.m_axis_tready.next = chance(rng, if cycle % 1000 < 200 { 5 } else { 85 });
+    });
+}
+
+#[test]
+fn passes_the_gate_in_line() {
+    gate::<7, 8>("pack_line");
+}
+
+#[test]
+fn passes_the_gate_in_lab() {
+    gate::<6, 7>("pack_lab");
+}
