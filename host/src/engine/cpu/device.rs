@@ -1,0 +1,39 @@
+//! The CPU engine as a device: a batch is decided when it is submitted.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::CpuEngine;
+use crate::device::{Batch, Decided, Device, DeviceError};
+
+/// The device `cpu`.
+pub struct CpuDevice {
+    engine: CpuEngine,
+    decided: VecDeque<Decided>,
+}
+
+impl CpuDevice {
+    /// Name on the command line.
+    pub const NAME: &'static str = "cpu";
+
+    /// A device that decides with an engine.
+    pub fn new(engine: CpuEngine) -> Self {
+        Self { engine, decided: VecDeque::new() }
+    }
+}
+
+impl Device for CpuDevice {
+    fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
+        let decisions = batch.packets().map(|packet| self.engine.decide(packet)).collect();
+        self.decided.push_back(Decided { batch, decisions });
+        Ok(())
+    }
+
+    fn collect(&mut self, _drain: bool) -> Result<Option<Decided>, DeviceError> {
+        Ok(self.decided.pop_front())
+    }
+
+    fn summary(&self) -> Vec<(String, String)> {
+        vec![("tables probed a packet".to_owned(), self.engine.tables().to_string())]
+    }
+}

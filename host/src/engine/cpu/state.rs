@@ -1,0 +1,83 @@
+//! What a card's tables hold after the commands of an image.
+
+use rustc_hash::FxHashMap;
+use wiresift_abi::bits::{Field, Line};
+use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::entry::{self, Entry, TCAM_CHUNK_BITS, TCAM_CHUNKS};
+use wiresift_abi::geometry::Geometry;
+use wiresift_abi::hash::{ROWS, Secret};
+use wiresift_abi::image::Image;
+use wiresift_abi::vector::{self, HASHED_BITS, Key};
+
+/// Rows of one chunk of the TCAM: for each value of the chunk the entries that agree.
+pub type Rows = [u128; 1 << TCAM_CHUNK_BITS];
+
+/// Contents of all tables.
+pub struct State {
+    /// Sizes.
+    pub geometry: &'static Geometry,
+    /// Secret of the hash.
+    pub secret: Secret,
+    /// Mask of each table.
+    pub masks: Vec<Key>,
+    /// Slots by table, bucket and slot (`way * bucket_slots + slot`).
+    pub slots: FxHashMap<(u8, u16, u8), Line>,
+    /// Rows of each chunk of the TCAM.
+    pub rows: Vec<Rows>,
+    /// TCAM entries by number.
+    pub tcam: FxHashMap<u16, Line>,
+}
+
+impl State {
+    /// Runs the commands of an image.
+    pub fn of(image: &Image) -> Self {
+        let geometry = image.geometry();
+        let mut state = Self {
+            geometry,
+            secret: Secret([Key::default(); ROWS]),
+            masks: vec![Key::default(); geometry.tables()],
+            slots: FxHashMap::default(),
+            rows: vec![[0; 1 << TCAM_CHUNK_BITS]; TCAM_CHUNKS],
+            tcam: FxHashMap::default(),
+        };
+        // CLEAR comes first in every image and COMMIT last, so the state in between is that in force.
+        image.commands().for_each(|command| state.run(&command));
+        state
+    }
+
+    fn run(&mut self, command: &Command) {
+        let Command { table, slot, index, data, .. } = command;
+        match command.opcode {
+            Opcode::Clear | Opcode::Commit => {}
+            Opcode::WriteSlot => drop(self.slots.insert((*table, *index, *slot), *data)),
+            Opcode::WriteMask => {
+                let narrow = self.geometry.is_narrow(usize::from(*table));
+                self.masks[usize::from(*table)] = Key::of(data).and(&mask_bits(narrow));
+            }
+            Opcode::WriteSecret => {
+                self.secret.0[usize::from(*index)] = Key::of(data).and(&mask_bits(false));
+            }
+            Opcode::WriteTcamRow => {
+                const ENTRIES: Field = Field::new("entries", 0, entry::TCAM_ENTRIES_MAX);
+                self.rows[usize::from(*slot)][usize::from(*index)] = data.get(ENTRIES);
+            }
+            Opcode::WriteTcamEntry => drop(self.tcam.insert(*index, *data)),
+        }
+    }
+
+    /// The entry in a slot, if there is one.
+    pub fn entry(&self, table: u8, line: &Line) -> Option<Entry> {
+        Entry::from_slot(line, self.geometry.is_narrow(usize::from(table)))
+    }
+}
+
+/// Bits that a mask can have: a narrow table has none for the 96 low bits of an address.
+fn mask_bits(narrow: bool) -> Key {
+    let mut bits = Key([u64::MAX; vector::KEY_BITS / 64]);
+    bits.0[HASHED_BITS / 64] = (1 << (HASHED_BITS % 64)) - 1;
+    if narrow {
+        const HIGH: u64 = u64::MAX << 32;
+        (bits.0[0], bits.0[1], bits.0[2], bits.0[3]) = (0, HIGH, 0, HIGH);
+    }
+    bits
+}

@@ -1,0 +1,340 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wiresift_abi::bits::{LINE_BYTES, Line};
+use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::geometry::{self, Geometry, LAB, LINE};
+use wiresift_abi::image::{HEADER_BYTES, ImageHeader};
+
+use super::*;
+use crate::compile::testing::{Random, classbench, corpus, unpacked};
+use crate::compile::{CompileError, Options, compile};
+use crate::device::{Batch, Device, PacketInfo};
+use crate::engine::reference::Reference;
+use crate::rules::model::{AddressList, AddressRange, Condition, Family, PortList, RuleSet};
+
+const SEED: Options = Options { seed: Some(3) };
+
+fn engine(rules: &RuleSet, geometry: &'static Geometry) -> CpuEngine {
+    let compiled = compile(rules, geometry, &SEED).unwrap_or_else(|error| panic!("{error}"));
+    CpuEngine::new(&compiled.image).unwrap()
+}
+
+/// A packet that hits many of the rules of [`Random`], at times cut or with bytes changed.
+fn packet(random: &mut Random) -> Vec<u8> {
+    let proto = [6, 17, 1, 58, 132, 44][random.0.random_range(0..6)];
+    let mut transport = vec![0; random.0.random_range(0..30)];
+    for port in transport.chunks_exact_mut(2).take(2) {
+        port.copy_from_slice(&random.0.random_range(76..90u16).to_be_bytes());
+    }
+    let mut packet = vec![0; 12];
+    if random.0.random_bool(0.5) {
+        packet.extend([0x08, 0x00, 0x45, 0]);
+        packet.extend((20 + transport.len() as u16).to_be_bytes());
+        packet.extend([0, 0, 0, 0, 64, proto, 0, 0]);
+        packet.extend(random.address4().to_be_bytes());
+        packet.extend(random.address4().to_be_bytes());
+    } else {
+        packet.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+        packet.extend((transport.len() as u16).to_be_bytes());
+        packet.extend([proto, 64]);
+        packet.extend(random.address6().to_be_bytes());
+        packet.extend(random.address6().to_be_bytes());
+    }
+    packet.extend(transport);
+    if random.0.random_ratio(1, 8) {
+        packet.truncate(random.0.random_range(0..=packet.len()));
+    }
+    if random.0.random_ratio(1, 4) && !packet.is_empty() {
+        let at = random.0.random_range(0..packet.len());
+        packet[at] = random.0.random();
+    }
+    packet
+}
+
+#[test]
+fn the_engine_says_what_the_reference_says() {
+    let (mut acl, mut signatures) = (0, 0);
+    for seed in 0..12 {
+        let mut random = Random(ChaCha8Rng::seed_from_u64(seed));
+        let rules = random.rules(8 * seed as usize, 12);
+        for geometry in geometry::ALL {
+            let compiled = match compile(&rules, geometry, &SEED) {
+                Ok(compiled) => compiled,
+                Err(CompileError::DoesNotFit(_)) if *geometry == LAB => continue,
+                Err(error) => panic!("seed {seed}, {}: {error}", geometry.name),
+            };
+            let mut engine = CpuEngine::new(&compiled.image).unwrap();
+            let mut reference = Reference::new(&rules);
+            for _ in 0..1000 {
+                let packet = packet(&mut random);
+                let decision = engine.decide(&packet);
+                assert_eq!(
+                    decision,
+                    reference.decide(&packet),
+                    "seed {seed}, {}: {packet:02x?}",
+                    geometry.name
+                );
+                acl += usize::from(decision.acl.is_some());
+                signatures += usize::from(decision.signatures.len() > 1);
+            }
+        }
+    }
+    assert!(acl > 1000 && signatures > 200, "{acl} and {signatures} packets matched");
+}
+
+#[test]
+fn entries_in_the_tcam_are_found() {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(2));
+    let mut rules = random.rules(1, 0);
+    let one = rules.acl.remove(0);
+    let all = AddressRange { first: [0; 4].into(), last: [255; 4].into() };
+    for last in 0..24 {
+        let mut rule = one.clone();
+        rule.condition.family = Family::V4;
+        rule.condition.protocols = vec![(17, 255)];
+        rule.condition.src = AddressList { include: vec![all], exclude: vec![] };
+        rule.condition.dst = rule.condition.src.clone();
+        rule.condition.sport = PortList::Ports { include: vec![0..=80], exclude: vec![] };
+        rule.condition.dport = PortList::Ports { include: vec![last..=78 + last], exclude: vec![] };
+        rules.acl.push(rule);
+    }
+    let compiled = compile(&rules, &LAB, &SEED).unwrap();
+    assert!(compiled.report.tcam > 0);
+    let mut engine = CpuEngine::new(&compiled.image).unwrap();
+    let mut reference = Reference::new(&rules);
+    let mut matched = 0;
+    for _ in 0..20_000 {
+        let packet = packet(&mut random);
+        let decision = engine.decide(&packet);
+        assert_eq!(decision, reference.decide(&packet), "{packet:02x?}");
+        matched += usize::from(decision.acl.is_some());
+    }
+    assert!(matched > 20, "{matched} packets matched");
+}
+
+#[test]
+fn the_device_gives_batches_back_in_order() {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(1));
+    let rules = random.rules(20, 10);
+    let mut engine = engine(&rules, &LINE);
+    let mut device = CpuDevice::new(engine.clone());
+    let batches: Vec<Arc<Batch>> = (0..3)
+        .map(|n| {
+            let mut batch = Batch::new(n * 10);
+            (0..10).for_each(|_| batch.push(&packet(&mut random), PacketInfo::default()));
+            Arc::new(batch)
+        })
+        .collect();
+    for batch in &batches {
+        device.submit(Arc::clone(batch)).unwrap();
+    }
+    for batch in &batches {
+        let decided = device.collect(false).unwrap().unwrap();
+        assert_eq!(decided.batch.first, batch.first);
+        let expected: Vec<Decision> = batch.packets().map(|packet| engine.decide(packet)).collect();
+        assert_eq!(decided.decisions, expected);
+    }
+    assert!(device.collect(true).unwrap().is_none());
+}
+
+/// A header of a ClassBench trace, as a packet with ports whatever its protocol.
+fn headers(trace: &str) -> Vec<Header> {
+    trace
+        .lines()
+        .map(|line| {
+            let numbers: Vec<u32> = line.split_ascii_whitespace().map(|n| n.parse().unwrap()).collect();
+            Header {
+                src: u128::from(numbers[0]) << 96,
+                dst: u128::from(numbers[1]) << 96,
+                sport: numbers[2] as u16,
+                dport: numbers[3] as u16,
+                proto: numbers[4] as u8,
+                class: wiresift_abi::vector::Class::IP | wiresift_abi::vector::Class::PORTS,
+                ..Header::default()
+            }
+        })
+        .collect()
+}
+
+fn satisfies(condition: &Condition, header: &Header) -> bool {
+    let port = |list: &PortList, port: u16| match list {
+        PortList::Any => true,
+        PortList::Ports { include, .. } => include.iter().any(|range| range.contains(&port)),
+    };
+    let address = |placed: u128| IpAddr::V4(Ipv4Addr::from_bits((placed >> 96) as u32));
+    let (src, dst) = (condition.src.include[0], condition.dst.include[0]);
+    let (value, mask) = condition.protocols[0];
+    (src.first..=src.last).contains(&address(header.src))
+        && (dst.first..=dst.last).contains(&address(header.dst))
+        && port(&condition.sport, header.sport)
+        && port(&condition.dport, header.dport)
+        && header.proto & mask == value
+}
+
+#[test]
+fn classbench_traces_find_the_first_rule() {
+    let Some(corpus) = corpus() else { return };
+    for (name, step) in
+        [("acl1_1k", 1), ("fw1_1k", 1), ("ipc1_1k", 1), ("acl1_10k", 20), ("fw1_10k", 20), ("ipc1_10k", 20)]
+    {
+        let rules = classbench(&corpus, name);
+        let mut engine = engine(&rules, &LINE);
+        let trace = unpacked(&corpus.join(format!("classbench/{name}.trace.gz")));
+        let headers = headers(std::str::from_utf8(&trace).unwrap());
+        for header in headers.iter().step_by(step) {
+            let expected = rules.acl.iter().position(|rule| satisfies(&rule.condition, header));
+            assert_eq!(engine.look_up(&header.key()), expected.map(|n| n as u32), "{name} {header:?}");
+        }
+    }
+}
+
+/// The file with another body, and CRCs that fit it.
+fn sealed(mut file: Vec<u8>) -> Vec<u8> {
+    let mut header: ImageHeader = bytemuck::pod_read_unaligned(&file[..HEADER_BYTES]);
+    header.body_crc = crc32(&file[HEADER_BYTES..]);
+    let crc_at = std::mem::offset_of!(ImageHeader, header_crc);
+    header.header_crc = crc32(&bytemuck::bytes_of(&header)[..crc_at]);
+    file[..HEADER_BYTES].copy_from_slice(bytemuck::bytes_of(&header));
+    file
+}
+
+/// CRC-32 of IEEE 802.3, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
+    })
+}
+
+/// Reads a file and, if it is an image that the engine takes, decides packets with it.
+fn try_file(file: &[u8], random: &mut Random) -> bool {
+    let Ok(image) = Image::from_bytes(file) else { return false };
+    let Ok(mut engine) = CpuEngine::new(&image) else { return false };
+    for _ in 0..20 {
+        engine.decide(&packet(random));
+    }
+    true
+}
+
+#[test]
+fn damaged_images_are_errors_or_usable() {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(6));
+    let rules = random.rules(12, 4);
+    let file = compile(&rules, &LINE, &SEED).unwrap().image.to_bytes();
+    assert!(try_file(&file, &mut random));
+    let (mut usable, mut refused) = (0, 0);
+    for n in 0..3000 {
+        let mut damaged = file.clone();
+        match n % 3 {
+            0 => damaged.truncate(random.0.random_range(0..file.len())),
+            1 => (0..random.0.random_range(1..4)).for_each(|_| {
+                let at = random.0.random_range(0..damaged.len());
+                damaged[at] ^= 1 << random.0.random_range(0..8);
+            }),
+            // Damage in commands and metadata that the CRC does not show.
+            _ => {
+                for _ in 0..random.0.random_range(1..20) {
+                    let at = random.0.random_range(HEADER_BYTES..damaged.len());
+                    damaged[at] = random.0.random();
+                }
+                damaged = sealed(damaged);
+            }
+        }
+        if try_file(&damaged, &mut random) {
+            assert_eq!(n % 3, 2, "damage was not noticed");
+            usable += 1;
+        } else {
+            refused += 1;
+        }
+    }
+    assert!(usable > 50 && refused > 2000, "{usable} usable, {refused} refused");
+}
+
+#[test]
+fn random_bodies_are_errors_or_usable() {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(8));
+    let rules = random.rules(12, 4);
+    let image = compile(&rules, &LAB, &SEED).unwrap().image;
+    let mut usable = 0;
+    for _ in 0..300 {
+        let mut lines = image.lines().to_vec();
+        let last = lines.len() - 1;
+        for line in &mut lines[1..last] {
+            if random.0.random_ratio(1, 3) {
+                *line = random_command(&mut random.0);
+            }
+        }
+        let random_image = Image::new(&LAB, lines, image.metadata().to_vec()).unwrap();
+        usable += usize::from(try_file(&random_image.to_bytes(), &mut random));
+    }
+    assert!(usable > 0);
+}
+
+/// A command that the geometry has, with any data.
+fn random_command(random: &mut ChaCha8Rng) -> Line {
+    loop {
+        let opcode = [
+            Opcode::WriteSlot,
+            Opcode::WriteMask,
+            Opcode::WriteSecret,
+            Opcode::WriteTcamRow,
+            Opcode::WriteTcamEntry,
+        ][random.random_range(0..5)];
+        let mut command = Command::new(opcode, random.random_range(0..512));
+        command.table = random.random_range(0..4);
+        command.slot = random.random_range(0..48);
+        let mut bytes = [0; LINE_BYTES];
+        random.fill(&mut bytes[..]);
+        // Numbers of rules that exist, more often than not.
+        (bytes[0], bytes[1], bytes[2]) = (bytes[0] & 3, 0, bytes[2] & 0x30);
+        command.data = Line(bytes);
+        let line = command.to_line();
+        if Command::from_line(&line, &LAB).is_ok() {
+            return line;
+        }
+    }
+}
+
+/// The card compares a slot only with keys whose bucket it is in; a slot that the compiler would not have
+/// put there is found by those keys alone.
+#[test]
+fn a_slot_outside_its_bucket_is_compared_as_the_card_does() {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(11));
+    let mut rules = random.rules(1, 0);
+    let condition = &mut rules.acl[0].condition;
+    condition.protocols = vec![(0, 0)];
+    let compiled = compile(&rules, &LAB, &SEED).unwrap();
+    // Under a mask of zero every key falls into bucket 0; an entry with an address stands there at will.
+    let slot = Line::default()
+        .with(wiresift_abi::entry::KIND, 1)
+        .with(wiresift_abi::entry::SPORT_HI, 0xffff)
+        .with(wiresift_abi::entry::DPORT_HI, 0xffff)
+        .with(wiresift_abi::entry::SRC_SHIFT, 32)
+        .with(wiresift_abi::entry::DST_SHIFT, 32);
+    let at =
+        |bucket: u16, table: u8| Command { table, data: slot, ..Command::new(Opcode::WriteSlot, bucket) };
+    let mut mask = Command::new(Opcode::WriteMask, 0);
+    mask.data = Key([0, u64::MAX << 32, 0, 0, 0]).to_line();
+    let secret: Vec<Line> = compiled.image.lines()[1..25].to_vec();
+    let image = |slot: Command| {
+        let mut lines = vec![Command::new(Opcode::Clear, 0).to_line(), mask.to_line(), slot.to_line()];
+        lines.extend(&secret);
+        lines.push(Command::new(Opcode::Commit, 1).to_line());
+        Image::new(&LAB, lines, compiled.image.metadata().to_vec()).unwrap()
+    };
+    let secret = State::of(&compiled.image).secret;
+    // A wildcard in bucket 5 of a table that hashes the source: those sources whose hash is 5 find it.
+    let mut engine = CpuEngine::new(&image(at(5, 0))).unwrap();
+    let mut found = 0;
+    for src in 0..4096u64 {
+        let key = Key([0, src << 40, 0, 0, 0]);
+        let expected = secret.bucket(&key, 0, LAB.narrow_buckets_log2) == 5;
+        assert_eq!(engine.look_up(&key).is_some(), expected);
+        found += u32::from(expected);
+    }
+    assert!(found > 0);
+}
