@@ -1,0 +1,280 @@
+//! Takes elements in, and decodes and checks commands (`abi::command`).
+//!
+//! ```text
+//!                              .--------.---> line, op, meta, valid   stage 1
+//! valid, command, line, ------>| Decode |
+//! sequence_number     stage 0  '--------'---> error, error_detail     stage 1
+//! ```
+//!
+//! A command with an unknown opcode or a number that the geometry does not have sets no strobe: it
+//! goes on as an element without effect, and `error` pulses.
+
+use rust_hdl::core::prelude::*;
+use rust_hdl::widgets::prelude::*;
+use wiresift_abi::bits::{Field, LINE_BITS};
+use wiresift_abi::command::{INDEX, OPCODE, Opcode, SLOT, TABLE};
+use wiresift_abi::entry::{TCAM_CHUNK_BITS, TCAM_CHUNKS};
+use wiresift_abi::geometry::{Geometry, MAX_TABLES, WAYS};
+use wiresift_abi::hash::ROWS;
+use wiresift_abi::vector::{FLAGS, LENGTH};
+
+use super::layout::{MAX_SLOTS, Meta, Op};
+
+const OPCODE_BITS: usize = OPCODE.bits;
+const TABLE_BITS: usize = TABLE.bits;
+const SLOT_BITS: usize = SLOT.bits;
+const INDEX_BITS: usize = INDEX.bits;
+const LENGTH_BITS: usize = LENGTH.bits;
+const FLAGS_BITS: usize = FLAGS.bits;
+
+type Number = Constant<Bits<16>>;
+
+/// The first two stages.
+#[derive(LogicBlock)]
+pub struct Decode {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous, active high: forgets the elements inside.
+    pub reset: Signal<In, Bit>,
+    /// There is an element.
+    pub valid: Signal<In, Bit>,
+    /// It is a command.
+    pub command: Signal<In, Bit>,
+    /// Header vector or command.
+    pub line: Signal<In, Bits<LINE_BITS>>,
+    /// Its sequence number.
+    pub sequence_number: Signal<In, Bits<32>>,
+    /// Stage 1: there is an element.
+    pub out_valid: Signal<Out, Bit>,
+    /// Stage 1: the line.
+    pub out_line: Signal<Out, Bits<LINE_BITS>>,
+    /// Stage 1: what it asks for.
+    pub op: Signal<Out, Op>,
+    /// Stage 1: what goes beside it.
+    pub meta: Signal<Out, Meta>,
+    /// Pulse: a bad command.
+    pub error: Signal<Out, Bit>,
+    /// Opcode in bits 0-7, table 8-15, index 16-31.
+    pub error_detail: Signal<Out, Bits<32>>,
+    valid0: DFF<Bit>,
+    command0: DFF<Bit>,
+    line0: DFF<Bits<LINE_BITS>>,
+    sequence0: DFF<Bits<32>>,
+    valid1: DFF<Bit>,
+    line1: DFF<Bits<LINE_BITS>>,
+    op1: DFF<Op>,
+    meta1: DFF<Meta>,
+    error1: DFF<Bit>,
+    detail1: DFF<Bits<32>>,
+    opcode: Signal<Local, Bits<16>>,
+    masked_table: Signal<Local, Bits<16>>,
+    slot: Signal<Local, Bits<16>>,
+    index: Signal<Local, Bits<16>>,
+    buckets: Signal<Local, Bits<16>>,
+    is_command: Signal<Local, Bit>,
+    has_table: Signal<Local, Bit>,
+    good: Signal<Local, Bit>,
+    fresh: Signal<Local, Op>,
+    idle: Constant<Op>,
+    one_table: Constant<Bits<MAX_TABLES>>,
+    all_tables: Constant<Bits<MAX_TABLES>>,
+    one_slot: Constant<Bits<{ WAYS * MAX_SLOTS }>>,
+    opcode_at: Number,
+    table_at: Number,
+    slot_at: Number,
+    index_at: Number,
+    length_at: Number,
+    flags_at: Number,
+    op_clear: Number,
+    op_slot: Number,
+    op_mask: Number,
+    op_secret: Number,
+    op_row: Number,
+    op_entry: Number,
+    op_commit: Number,
+    narrow_tables: Number,
+    all_table_count: Number,
+    narrow_last: Number,
+    wide_last: Number,
+    slot_count: Number,
+    row_count: Number,
+    chunk_count: Number,
+    address_count: Number,
+    entry_count: Number,
+    detail_table_at: Number,
+    detail_index_at: Number,
+}
+
+impl Decode {
+    /// The decoder for a geometry.
+    pub fn new(geometry: &Geometry) -> Self {
+        assert!(geometry.bucket_slots <= MAX_SLOTS && geometry.tables() <= MAX_TABLES);
+        let number = |n: usize| Constant::new((n as u64).to_bits());
+        let opcode = |opcode: Opcode| number(opcode as usize);
+        let at = |field: Field| number(field.lsb);
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            valid: Signal::default(),
+            command: Signal::default(),
+            line: Signal::default(),
+            sequence_number: Signal::default(),
+            out_valid: Signal::default(),
+            out_line: Signal::default(),
+            op: Signal::default(),
+            meta: Signal::default(),
+            error: Signal::default(),
+            error_detail: Signal::default(),
+            valid0: DFF::default(),
+            command0: DFF::default(),
+            line0: DFF::default(),
+            sequence0: DFF::default(),
+            valid1: DFF::default(),
+            line1: DFF::default(),
+            op1: DFF::default(),
+            meta1: DFF::default(),
+            error1: DFF::default(),
+            detail1: DFF::default(),
+            opcode: Signal::default(),
+            masked_table: Signal::default(),
+            slot: Signal::default(),
+            index: Signal::default(),
+            buckets: Signal::default(),
+            is_command: Signal::default(),
+            has_table: Signal::default(),
+            good: Signal::default(),
+            fresh: Signal::default(),
+            idle: Constant::new(Op::default()),
+            one_table: Constant::new(1.into()),
+            all_tables: Constant::new(Bits::<MAX_TABLES>::mask()),
+            one_slot: Constant::new(1.into()),
+            opcode_at: at(OPCODE),
+            table_at: at(TABLE),
+            slot_at: at(SLOT),
+            index_at: at(INDEX),
+            length_at: at(LENGTH),
+            flags_at: at(FLAGS),
+            op_clear: opcode(Opcode::Clear),
+            op_slot: opcode(Opcode::WriteSlot),
+            op_mask: opcode(Opcode::WriteMask),
+            op_secret: opcode(Opcode::WriteSecret),
+            op_row: opcode(Opcode::WriteTcamRow),
+            op_entry: opcode(Opcode::WriteTcamEntry),
+            op_commit: opcode(Opcode::Commit),
+            narrow_tables: number(geometry.narrow_tables),
+            all_table_count: number(geometry.tables()),
+            narrow_last: number((1 << geometry.narrow_buckets_log2) - 1),
+            wide_last: number((1 << geometry.wide_buckets_log2) - 1),
+            slot_count: number(WAYS * geometry.bucket_slots),
+            row_count: number(ROWS),
+            chunk_count: number(TCAM_CHUNKS),
+            address_count: number(1 << TCAM_CHUNK_BITS),
+            entry_count: number(geometry.tcam_entries),
+            detail_table_at: number(OPCODE.bits),
+            detail_index_at: number(OPCODE.bits + TABLE.bits),
+        }
+    }
+}
+
+impl Logic for Decode {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(
+            self, clock, valid0, command0, line0, sequence0, valid1, line1, op1, meta1, error1, detail1
+        );
+        // Stage 0.
+        self.valid0.d.next = self.valid.val();
+        self.command0.d.next = self.command.val();
+        self.line0.d.next = self.line.val();
+        self.sequence0.d.next = self.sequence_number.val();
+        self.opcode.next = bit_cast::<16, OPCODE_BITS>(
+            self.line0.q.val().get_bits::<OPCODE_BITS>(self.opcode_at.val().index()),
+        );
+        self.masked_table.next = bit_cast::<16, TABLE_BITS>(
+            self.line0.q.val().get_bits::<TABLE_BITS>(self.table_at.val().index()),
+        );
+        self.slot.next =
+            bit_cast::<16, SLOT_BITS>(self.line0.q.val().get_bits::<SLOT_BITS>(self.slot_at.val().index()));
+        self.index.next = self.line0.q.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
+        self.is_command.next = self.valid0.q.val() & self.command0.q.val();
+        self.has_table.next = self.masked_table.val() < self.all_table_count.val();
+        self.buckets.next = self.wide_last.val();
+        if self.masked_table.val() < self.narrow_tables.val() {
+            self.buckets.next = self.narrow_last.val();
+        }
+        self.fresh.next.packet = self.valid0.q.val() & !self.command0.q.val();
+        self.fresh.next.clear = false;
+        self.fresh.next.commit = false;
+        self.fresh.next.secret = false;
+        self.fresh.next.row = false;
+        self.fresh.next.entry = false;
+        self.fresh.next.masks = 0.into();
+        self.fresh.next.tables = 0.into();
+        self.fresh.next.slots = self.one_slot.val() << self.slot.val();
+        self.good.next = false;
+        if self.is_command.val() {
+            if self.opcode.val() == self.op_clear.val() {
+                self.good.next = true;
+                self.fresh.next.clear = true;
+                self.fresh.next.masks = self.all_tables.val();
+            }
+            if self.opcode.val() == self.op_commit.val() {
+                self.good.next = true;
+                self.fresh.next.commit = true;
+            }
+            if (self.opcode.val() == self.op_slot.val())
+                & self.has_table.val()
+                & (self.slot.val() < self.slot_count.val())
+                & (self.index.val() <= self.buckets.val())
+            {
+                self.good.next = true;
+                self.fresh.next.tables = self.one_table.val() << self.masked_table.val();
+            }
+            if (self.opcode.val() == self.op_mask.val()) & self.has_table.val() {
+                self.good.next = true;
+                self.fresh.next.masks = self.one_table.val() << self.masked_table.val();
+            }
+            if (self.opcode.val() == self.op_secret.val()) & (self.index.val() < self.row_count.val()) {
+                self.good.next = true;
+                self.fresh.next.secret = true;
+            }
+            if (self.opcode.val() == self.op_row.val())
+                & (self.slot.val() < self.chunk_count.val())
+                & (self.index.val() < self.address_count.val())
+            {
+                self.good.next = true;
+                self.fresh.next.row = true;
+            }
+            if (self.opcode.val() == self.op_entry.val()) & (self.index.val() < self.entry_count.val()) {
+                self.good.next = true;
+                self.fresh.next.entry = true;
+            }
+        }
+        // Stage 1.
+        self.valid1.d.next = self.valid0.q.val();
+        self.line1.d.next = self.line0.q.val();
+        self.op1.d.next = self.fresh.val();
+        self.meta1.d.next.packet = self.fresh.val().packet;
+        self.meta1.d.next.commit = self.fresh.val().commit;
+        self.meta1.d.next.sequence = self.sequence0.q.val();
+        self.meta1.d.next.length = self.line0.q.val().get_bits::<LENGTH_BITS>(self.length_at.val().index());
+        self.meta1.d.next.flags = self.line0.q.val().get_bits::<FLAGS_BITS>(self.flags_at.val().index());
+        self.meta1.d.next.version = self.index.val();
+        self.error1.d.next = self.is_command.val() & !self.good.val();
+        self.detail1.d.next = bit_cast::<32, 16>(self.opcode.val())
+            | (bit_cast::<32, 16>(self.masked_table.val()) << self.detail_table_at.val())
+            | (bit_cast::<32, 16>(self.index.val()) << self.detail_index_at.val());
+        self.out_valid.next = self.valid1.q.val();
+        self.out_line.next = self.line1.q.val();
+        self.op.next = self.op1.q.val();
+        self.meta.next = self.meta1.q.val();
+        self.error.next = self.error1.q.val();
+        self.error_detail.next = self.detail1.q.val();
+        if self.reset.val() {
+            self.valid0.d.next = false;
+            self.valid1.d.next = false;
+            self.error1.d.next = false;
+            self.op1.d.next = self.idle.val();
+        }
+    }
+}
