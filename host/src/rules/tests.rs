@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod corpus;
+mod mutation;
 mod report;
 
 use std::collections::BTreeMap;
