@@ -10,9 +10,10 @@ use wiresift_host::rules::model::{Origin, RuleClass};
 use wiresift_host::rules::source::Source;
 
 fuzz_target!(|data: &[u8]| {
-    let vars: BTreeMap<_, _> = [("HOME_NET", "[10.0.0.0/8,!10.1.0.0/16]"), ("A", "!$B"), ("B", "[10.0.0.1,fe80::/10]")]
-        .map(|(name, text)| (name.to_owned(), text.to_owned()))
-        .into();
+    let vars: BTreeMap<_, _> =
+        [("HOME_NET", "[10.0.0.0/8,!10.1.0.0/16]"), ("A", "!$B"), ("B", "[10.0.0.1,fe80::/10]")]
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .into();
     let text = [b"alert ", data].concat();
     match parse_sources(&[Source::new("fuzz.rules", &text)], &vars) {
         Ok(rules) => {
