@@ -1,0 +1,151 @@
+//! `wiresift check`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::width::Width;
+use tabled::settings::{Alignment, Style};
+use wiresift_host::compile::{self, Options, ResourceReport};
+use wiresift_host::metadata::{Metadata, SignatureInfo};
+use wiresift_host::rules::model::{Origin, RuleClass};
+
+use super::CheckArgs;
+
+/// Seed of the hash for a check: the same rules always give the same answer.
+const CHECK_SEED: u64 = 0;
+/// Columns of a reason before it is broken into lines.
+const REASON_COLUMNS: usize = 72;
+/// Rules that no packet can satisfy, shown at most without `--verbose`.
+const NEVER_SHOWN: usize = 10;
+
+/// Says what becomes of the rules.
+///
+/// # Errors
+/// Where they cannot be read, or do not fit the geometry; the classes are then part of the error's way
+/// to standard output all the same.
+pub fn run(args: &CheckArgs) -> Result<String> {
+    let rules = args.rules.load_rules()?;
+    let metadata = Metadata::of(&rules);
+    let mut text = String::new();
+    if args.verbose {
+        text.push_str(&every(&metadata.signatures));
+    }
+    text.push_str(&classes(&metadata.signatures));
+    let options = Options { seed: Some(CHECK_SEED) };
+    match compile::compile(&rules, args.rules.geometry(), &options) {
+        Ok(compiled) => {
+            text.push_str(&resources(&compiled.report, args.verbose)?);
+            Ok(text)
+        }
+        Err(error) => {
+            super::print(&text)?;
+            Err(error).context("the rules do not become a rule image")
+        }
+    }
+}
+
+/// Class and reason as texts.
+fn class_of(signature: &SignatureInfo) -> (&'static str, &str) {
+    match &signature.class {
+        RuleClass::Exact => ("exact", "the card decides it from the header"),
+        RuleClass::Refused(reason) => ("refused", reason),
+    }
+}
+
+/// A table of classes and reasons with the number of signatures of each; nothing without signatures.
+pub fn classes(signatures: &[SignatureInfo]) -> String {
+    let mut counts = BTreeMap::<(&str, &str), usize>::new();
+    for signature in signatures {
+        *counts.entry(class_of(signature)).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    let mut rows = counts.into_iter().collect::<Vec<_>>();
+    rows.sort_by_key(|((class, reason), count)| (*class, std::cmp::Reverse(*count), *reason));
+    let mut builder = Builder::default();
+    builder.push_record(["class", "signatures", "reason"]);
+    for ((class, reason), count) in rows {
+        builder.push_record([class, &count.to_string(), reason]);
+    }
+    let mut table = builder.build();
+    table.with(Style::rounded());
+    table.modify(Columns::one(1), Alignment::right());
+    table.modify(Columns::one(2), Width::wrap(REASON_COLUMNS).keep_words(true));
+    format!("{table}\n")
+}
+
+/// A line for each signature.
+fn every(signatures: &[SignatureInfo]) -> String {
+    let mut text = String::new();
+    for signature in signatures {
+        let (class, reason) = class_of(signature);
+        let Origin { file, line } = &signature.origin;
+        // Writing to a string does not fail.
+        let _written = writeln!(text, "{file}:{line}: {}: {class}: {reason}", signature.sid);
+    }
+    text
+}
+
+/// What the rules use of the card.
+fn resources(report: &ResourceReport, verbose: bool) -> Result<String> {
+    let mut text = String::new();
+    let mut builder = Builder::default();
+    builder.push_record(["table", "addresses", "entries", "slots", "mask"]);
+    for table in &report.tables {
+        builder.push_record([
+            table.table.to_string(),
+            if table.narrow { "32 bits" } else { "128 bits" }.to_owned(),
+            table.entries.to_string(),
+            table.slots.to_string(),
+            table.mask.clone(),
+        ]);
+    }
+    if !report.tables.is_empty() {
+        let mut tables = builder.build();
+        tables.with(Style::rounded());
+        tables.modify(Columns::new(2..4), Alignment::right());
+        writeln!(text, "{tables}")?;
+    }
+    let of = |used: usize, total: usize| format!("{used} of {total}");
+    writeln!(
+        text,
+        "{}",
+        pairs(vec![
+            ("geometry".to_owned(), report.geometry.to_owned()),
+            ("ACL rules".to_owned(), report.acl_rules.to_string()),
+            ("signatures evaluated".to_owned(), of(report.exact, report.signatures)),
+            ("signature headers".to_owned(), report.headers.to_string()),
+            ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
+            ("tables in use".to_owned(), of(report.tables.len(), report.tables_total)),
+            ("TCAM entries".to_owned(), of(report.tcam, report.tcam_total)),
+            ("entries that never win".to_owned(), report.shadowed.to_string()),
+            ("rules that no packet satisfies".to_owned(), report.never.len().to_string()),
+            ("commands".to_owned(), report.commands.to_string()),
+        ])
+    )?;
+    let shown = if verbose { report.never.len() } else { NEVER_SHOWN };
+    for Origin { file, line } in report.never.iter().take(shown) {
+        writeln!(text, "{file}:{line}: no packet satisfies this rule")?;
+    }
+    let more = report.never.len().saturating_sub(shown);
+    if more > 0 {
+        writeln!(text, "and {more} more, see --verbose")?;
+    }
+    Ok(text)
+}
+
+/// A table of names and values.
+pub fn pairs(rows: Vec<(String, String)>) -> String {
+    let mut builder = Builder::default();
+    for (name, value) in rows {
+        builder.push_record([name, value]);
+    }
+    let mut table = builder.build();
+    table.with(Style::rounded().remove_horizontals());
+    table.modify(Columns::one(1), Alignment::right());
+    table.to_string()
+}

@@ -1,0 +1,75 @@
+//! Rules or a rule image, as the command line names them.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use wiresift_abi::image::{Image, MAGIC};
+use wiresift_host::compile;
+use wiresift_host::metadata::Metadata;
+use wiresift_host::rules;
+use wiresift_host::rules::model::{RuleClass, RuleSet};
+
+use super::RuleArgs;
+
+/// What `--rules` named.
+pub enum Loaded {
+    /// Rules as written.
+    Rules(RuleSet),
+    /// A rule image and its metadata.
+    Image(Box<Image>, Metadata),
+}
+
+impl RuleArgs {
+    /// Loads rule files, or a rule image in their place.
+    pub fn load(&self) -> Result<Loaded> {
+        match self.files.iter().find(|file| is_image(file)) {
+            None => self.load_rules().map(Loaded::Rules),
+            Some(file) if self.files.len() > 1 => {
+                bail!("{}: a rule image cannot be joined with other rules", file.display())
+            }
+            Some(file) => {
+                let image = read_image(file)?;
+                let metadata = metadata(&image).with_context(|| file.display().to_string())?;
+                Ok(Loaded::Image(Box::new(image), metadata))
+            }
+        }
+    }
+
+    /// Loads rule files.
+    pub fn load_rules(&self) -> Result<RuleSet> {
+        Ok(rules::load(&self.files, &self.variables())?)
+    }
+}
+
+/// Whether the file begins as a rule image. A file that cannot be read is none; who reads it says why.
+fn is_image(path: &Path) -> bool {
+    let mut magic = [0; MAGIC.len()];
+    let regular = path.metadata().is_ok_and(|file| file.is_file());
+    regular && File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok()) && magic == MAGIC
+}
+
+/// Reads a rule image.
+pub fn read_image(path: &Path) -> Result<Image> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Image::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
+/// The metadata of a rule image.
+pub fn metadata(image: &Image) -> Result<Metadata> {
+    compile::metadata(image).context("bad metadata of the rule image")
+}
+
+/// Says on standard error how many signatures are not evaluated.
+pub fn warn_of_refused(metadata: &Metadata) {
+    let refused = metadata
+        .signatures
+        .iter()
+        .filter(|signature| matches!(signature.class, RuleClass::Refused(_)))
+        .count();
+    if refused > 0 {
+        let all = metadata.signatures.len();
+        eprintln!("wiresift: warning: {refused} of {all} signatures are not evaluated, see `wiresift check`");
+    }
+}

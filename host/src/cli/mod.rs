@@ -1,0 +1,173 @@
+//! The command line: its arguments, and what each subcommand does.
+
+mod check;
+mod classify;
+mod device;
+mod image;
+mod load;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wiresift_abi::geometry::{self, Geometry};
+
+/// Sifts packets by access control lists and signatures, on a card or as a card would.
+#[derive(Parser)]
+#[command(name = "wiresift", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 when all went well, 2 on an error. A reader of the output that goes away early (as `head` does) is no \
+error.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Decide every packet of the captures.
+    Classify(ClassifyArgs),
+    /// Show what becomes of every rule and what the rules use of a card.
+    Check(CheckArgs),
+    /// Compile rules into a rule image.
+    Compile(CompileArgs),
+    /// Show what is in a rule image.
+    Inspect(InspectArgs),
+}
+
+/// Where the rules come from and what they are compiled for.
+#[derive(Args)]
+struct RuleArgs {
+    /// Rule file: Suricata or Snort signatures, or a ClassBench access control list; `-` is standard
+    /// input. May be repeated; ACL rules win in the order of the files.
+    #[arg(long = "rules", value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Variable of the signatures, for example HOME_NET=10.0.0.0/8. May be repeated.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    vars: Vec<(String, String)>,
+    /// Sizes of the card that the rules are compiled for.
+    #[arg(long, value_parser = geometry_names(), default_value = geometry::LINE.name)]
+    geometry: String,
+}
+
+#[derive(Args)]
+struct ClassifyArgs {
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// What decides the packets.
+    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    device: DeviceName,
+    /// What the decisions are told as.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// File to write to instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Seed of the hash's secret and of the simulated card, for runs that are the same every time.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// With `--device rtl`: write the card's signals to this file (VCD).
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Capture: pcap, pcapng or a ClassBench trace, also compressed with gzip; `-` is standard input.
+    /// With a rule image in place of rule files, the image is loaded as it is.
+    #[arg(value_name = "CAPTURE", required = true)]
+    captures: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// List every signature.
+    #[arg(long)]
+    verbose: bool,
+}
+
+#[derive(Args)]
+struct CompileArgs {
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Seed of the hash's secret, for images that are the same every time. Without it the secret is
+    /// random, as it must be where the traffic may be hostile.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Rule image to write.
+    #[arg(long, value_name = "IMAGE")]
+    output: PathBuf,
+}
+
+#[derive(Args)]
+struct InspectArgs {
+    /// Rule image.
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DeviceName {
+    /// This machine, by the tables of the rule image.
+    Cpu,
+    /// The simulated card: every clock cycle of it, so thousands of packets a second.
+    Rtl,
+    /// Tries every rule as it is written: slow, to judge the others.
+    Reference,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// What matched how often, for people.
+    Table,
+    /// One line a packet.
+    Csv,
+    /// Suricata's alert records, JSON.
+    Eve,
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::Classify(args) => classify::run(&args),
+            Command::Check(args) => print(&check::run(&args)?),
+            Command::Compile(args) => image::compile(&args),
+            Command::Inspect(args) => print(&image::inspect(&args.image)?),
+        }
+    }
+}
+
+impl RuleArgs {
+    fn geometry(&self) -> &'static Geometry {
+        // The argument's parser lets through no other name.
+        Geometry::by_name(&self.geometry).unwrap_or(&geometry::LINE)
+    }
+
+    fn variables(&self) -> BTreeMap<String, String> {
+        self.vars.iter().cloned().collect()
+    }
+}
+
+fn geometry_names() -> clap::builder::PossibleValuesParser {
+    geometry::ALL.map(|geometry| geometry.name).into()
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim_start_matches('$').is_empty() => {
+            Ok((name.trim_start_matches('$').to_owned(), value.to_owned()))
+        }
+        _ => Err("a variable is written NAME=VALUE".to_owned()),
+    }
+}
+
+/// Writes to standard output; a reader that went away wanted no more.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

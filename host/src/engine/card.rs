@@ -1,0 +1,284 @@
+//! A card behind the driver as a device.
+//!
+//! Packets go into the ring in order and their verdicts come out in order. What the card leaves to the
+//! host is decided on the CPU engine at its place in that order: packets that are too long for the
+//! ring, and verdicts with DEFER or CUT (docs/packet-semantics.md). A fault of the card is mended by the
+//! driver where a reset mends it; no packet is lost or decided twice.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::sync::Arc;
+
+use wiresift_abi::csr::Counter;
+use wiresift_abi::h2c::PACKET_BYTES_MAX;
+use wiresift_abi::image::Image;
+use wiresift_abi::vector::Flags;
+use wiresift_driver::conservation::{CallerCounters, CardCounters};
+use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
+
+use super::cpu::CpuEngine;
+use crate::decision::Decision;
+use crate::device::{Batch, Decided, Device, DeviceError};
+
+/// Batches that a device takes before it decides one: enough to keep the ring filled.
+const BATCHES: usize = 4;
+
+/// What else is to be checked of a transport when the card is at rest.
+pub type Check<T> = fn(&T) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+/// A card as a device.
+pub struct CardDevice<T: Transport> {
+    name: &'static str,
+    check: Check<T>,
+    /// Only [`Device::summary`], which reads registers, borrows it; the rest has it for itself.
+    card: RefCell<Card<T>>,
+    engine: CpuEngine,
+    /// Signatures behind each header id of the card.
+    headers: Vec<Vec<u32>>,
+    batches: VecDeque<Pending>,
+    verdicts: Vec<Verdict>,
+    posted: u64,
+    answered: u64,
+    /// Counters of the card when the rules were loaded.
+    loaded: CardCounters,
+    left: LeftToHost,
+}
+
+/// A batch on its way.
+struct Pending {
+    batch: Arc<Batch>,
+    /// Packets posted, or passed over because they never enter the ring.
+    posted: usize,
+    decisions: Vec<Decision>,
+}
+
+/// Packets that the card left to the host.
+#[derive(Clone, Copy, Debug, Default)]
+struct LeftToHost {
+    deferred: u64,
+    cut: u64,
+    jumbo: u64,
+}
+
+impl<T: Transport> CardDevice<T> {
+    /// Brings the card behind `transport` up and loads `image`. `headers` is that of the image's metadata,
+    /// `engine` was built from the same image, `name` is that of the command line.
+    ///
+    /// # Errors
+    /// Where the card does not come up, or the image is not for it.
+    pub fn open(
+        name: &'static str,
+        transport: T,
+        check: Check<T>,
+        image: Arc<Image>,
+        headers: Vec<Vec<u32>>,
+        engine: CpuEngine,
+    ) -> Result<Self, DeviceError> {
+        let failed = |error: DriverError| failure(name, "cannot be brought up", error);
+        let mut card = Card::open(transport, Config::default()).map_err(failed)?;
+        card.load(image).map_err(failed)?;
+        let loaded = card.card_counters().map_err(failed)?;
+        Ok(Self {
+            name,
+            check,
+            card: RefCell::new(card),
+            engine,
+            headers,
+            batches: VecDeque::new(),
+            verdicts: Vec::new(),
+            posted: 0,
+            answered: 0,
+            loaded,
+            left: LeftToHost::default(),
+        })
+    }
+
+    /// Fills the ring, lets the card run a moment and takes its verdicts; says whether there were any.
+    fn step(&mut self) -> Result<bool, DeviceError> {
+        let driven = self.post().and_then(|()| self.card.get_mut().poll(&mut self.verdicts).map(|_| ()));
+        // The verdicts before a fault are good.
+        let any = !self.verdicts.is_empty();
+        self.take_verdicts()?;
+        if let Err(error) = driven {
+            self.card.get_mut().recover(error).map_err(|error| failure(self.name, "failed", error))?;
+        }
+        Ok(any)
+    }
+
+    fn post(&mut self) -> Result<(), DriverError> {
+        let card = self.card.get_mut();
+        for pending in &mut self.batches {
+            let batch = &pending.batch;
+            while pending.posted < batch.len() {
+                if is_jumbo(batch.packet(pending.posted)) {
+                    pending.posted += 1;
+                    continue;
+                }
+                let rest = (pending.posted..batch.len()).map(|n| batch.packet(n));
+                let count = card.post(rest.take_while(|packet| !is_jumbo(packet)))?;
+                pending.posted += count;
+                self.posted += count as u64;
+                if count == 0 {
+                    return card.doorbell();
+                }
+            }
+        }
+        card.doorbell()
+    }
+
+    /// Ties verdicts to their packets.
+    fn take_verdicts(&mut self) -> Result<(), DeviceError> {
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        for verdict in verdicts.drain(..) {
+            self.decide_jumbo();
+            let decision = self.decision(&verdict)?;
+            let Some(pending) = self.batches.iter_mut().find(|pending| !pending.is_decided()) else {
+                return Err(
+                    self.broken(format!("a verdict for packet {} that was not posted", verdict.packet))
+                );
+            };
+            pending.decisions.push(decision);
+            self.answered += 1;
+        }
+        self.verdicts = verdicts;
+        self.decide_jumbo();
+        Ok(())
+    }
+
+    /// Decides the packets that never enter the ring, up to the next one that does.
+    fn decide_jumbo(&mut self) {
+        for pending in &mut self.batches {
+            while let Some(packet) = pending.undecided() {
+                if !is_jumbo(packet) {
+                    return;
+                }
+                self.left.jumbo += 1;
+                let decision = self.engine.decide(packet);
+                pending.decisions.push(decision);
+            }
+        }
+    }
+
+    /// What a verdict says of the next packet that waits for one.
+    fn decision(&mut self, verdict: &Verdict) -> Result<Decision, DeviceError> {
+        let waiting = self.batches.iter().find_map(Pending::undecided);
+        let Some(packet) = waiting.filter(|_| verdict.packet == self.answered) else {
+            return Err(
+                self.broken(format!("packet {} decided instead of {}", verdict.packet, self.answered))
+            );
+        };
+        if verdict.flags.0 & Flags::HOST_DECIDES != 0 {
+            self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
+            self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
+            return Ok(self.engine.decide(packet));
+        }
+        let mut signatures = Vec::new();
+        for id in verdict.ids() {
+            match self.headers.get(*id as usize) {
+                Some(header) => signatures.extend(header),
+                None => return Err(self.broken(format!("a verdict names signature header {id}"))),
+            }
+        }
+        signatures.sort_unstable();
+        signatures.dedup();
+        Ok(Decision { acl: verdict.acl, signatures, flags: verdict.flags })
+    }
+
+    /// Whether card, driver and this device counted the same, and the bus was kept in order.
+    fn check_at_rest(&mut self) -> Result<(), DeviceError> {
+        let caller = CallerCounters { posted: self.posted, verdicts: self.answered };
+        let card = self.card.get_mut();
+        card.conservation(caller).map_err(|error| failure(self.name, "lost packets", error))?;
+        (self.check)(card.transport()).map_err(|source| DeviceError {
+            device: self.name.to_owned(),
+            message: "is not in order".to_owned(),
+            source: Some(source),
+        })
+    }
+
+    fn broken(&self, message: String) -> DeviceError {
+        DeviceError { device: self.name.to_owned(), message, source: None }
+    }
+}
+
+fn failure(name: &str, message: &str, error: impl Error + Send + Sync + 'static) -> DeviceError {
+    DeviceError { device: name.to_owned(), message: message.to_owned(), source: Some(Box::new(error)) }
+}
+
+fn is_jumbo(packet: &[u8]) -> bool {
+    packet.len() > PACKET_BYTES_MAX
+}
+
+impl Pending {
+    fn is_decided(&self) -> bool {
+        self.decisions.len() == self.batch.len()
+    }
+
+    /// The first packet without a decision.
+    fn undecided(&self) -> Option<&[u8]> {
+        (!self.is_decided()).then(|| self.batch.packet(self.decisions.len()))
+    }
+}
+
+impl<T: Transport> Device for CardDevice<T> {
+    fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
+        let decisions = Vec::with_capacity(batch.len());
+        self.batches.push_back(Pending { batch, posted: 0, decisions });
+        while self.batches.iter().filter(|pending| !pending.is_decided()).count() >= BATCHES {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, drain: bool) -> Result<Option<Decided>, DeviceError> {
+        self.decide_jumbo();
+        loop {
+            if self.batches.front().is_none_or(Pending::is_decided) {
+                let decided = self.batches.pop_front();
+                if decided.is_some() && self.batches.is_empty() {
+                    self.check_at_rest()?;
+                }
+                return Ok(decided.map(|Pending { batch, decisions, .. }| Decided { batch, decisions }));
+            }
+            if !self.step()? && !drain {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn summary(&self) -> Vec<(String, String)> {
+        let LeftToHost { deferred, cut, jumbo } = self.left;
+        let mut lines = vec![
+            ("decided by the host: deferred".to_owned(), deferred.to_string()),
+            ("decided by the host: cut".to_owned(), cut.to_string()),
+            ("decided by the host: jumbo".to_owned(), jumbo.to_string()),
+        ];
+        let mut card = self.card.borrow_mut();
+        let recoveries = card.counters().recoveries;
+        match card.card_counters() {
+            // A recovery sets the card's counters to zero, so they say nothing of the whole session.
+            _ if recoveries > 0 => lines.push(("recoveries of the card".to_owned(), recoveries.to_string())),
+            Ok(now) => lines.extend(rates(&now.since(&self.loaded))),
+            Err(error) => lines.push(("counters of the card".to_owned(), error.to_string())),
+        }
+        lines
+    }
+}
+
+/// What the card did since the rules were loaded.
+fn rates(counters: &CardCounters) -> Vec<(String, String)> {
+    let [cycles, packets, beats] =
+        [Counter::Cycles, Counter::Verdicts, Counter::PacketBeats].map(|counter| counters.get(counter));
+    let ratio = |over: u64, under: u64| {
+        if under == 0 { "none".to_owned() } else { format!("{:.3}", over as f64 / under as f64) }
+    };
+    vec![
+        ("cycles".to_owned(), cycles.to_string()),
+        ("cycles a packet".to_owned(), ratio(cycles, packets)),
+        ("beats a cycle".to_owned(), ratio(beats, cycles)),
+    ]
+}
