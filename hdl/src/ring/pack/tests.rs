@@ -157,11 +157,9 @@ fn run<const D: usize, const C: usize>(
         let now = uut.m_axis_tvalid.val().then(|| to_bytes(uut.m_axis_tdata.val()));
         assert!(held.is_none() || now == held, "a line changed before it was taken");
         held = now;
-        if uut.m_axis_tready.val() {
-            if let Some(line) = held.take() {
-                ran.lines.push(line);
-                quiet = 0;
-            }
+        if let Some(line) = if uut.m_axis_tready.val() { held.take() } else { None } {
+            ran.lines.push(line);
+            quiet = 0;
         }
         let ports = [
             &uut.verdicts,
@@ -187,7 +185,7 @@ fn strip(lines: &[Vec<u8>], first: u32) -> (Vec<[u8; 16]>, usize) {
     let (mut records, mut pads) = (Vec::new(), 0);
     for (n, line) in lines.iter().enumerate() {
         let lap = first.wrapping_add(4 * n as u32) / 256;
-        let phase = u8::from(lap % 2 == 0);
+        let phase = u8::from(lap.is_multiple_of(2));
         let mut padding = false;
         for record in line.chunks(16) {
             let mut record: [u8; 16] = record.try_into().unwrap();
