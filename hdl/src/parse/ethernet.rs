@@ -4,7 +4,7 @@
 //!            +----------+
 //! command -->|          |--> looks
 //! window  -->| Ethernet |
-//! length  -->|          |--> out_window
+//! length  -->|          |--> out_window, bytes
 //!            +----------+
 //! ```
 //!
@@ -16,6 +16,7 @@ use rust_hdl::prelude::*;
 use super::element::Looks;
 use super::ether_type::EtherType;
 use super::window::WINDOW_BITS;
+use super::wire_order::WireOrder;
 
 /// Bytes of an Ethernet header without tags, with one, with two.
 const HEADER_BYTES: [u64; 3] = [14, 18, 22];
@@ -35,11 +36,13 @@ pub struct Ethernet {
     pub looks: Signal<Out, Looks>,
     /// The window, in step with `looks`.
     pub out_window: Signal<Out, Bits<WINDOW_BITS>>,
+    /// The window with byte 0 in the high bits.
+    pub bytes: Signal<Out, Bits<WINDOW_BITS>>,
     at_12: EtherType,
     at_16: EtherType,
     at_20: EtherType,
     looks_held: DFF<Looks>,
-    window_held: DFF<Bits<WINDOW_BITS>>,
+    order: WireOrder,
     headers: [Constant<Bits<16>>; 3],
 }
 
@@ -52,11 +55,12 @@ impl Default for Ethernet {
             length: Signal::default(),
             looks: Signal::default(),
             out_window: Signal::default(),
+            bytes: Signal::default(),
             at_12: EtherType::default(),
             at_16: EtherType::default(),
             at_20: EtherType::default(),
             looks_held: DFF::default(),
-            window_held: DFF::default(),
+            order: WireOrder::default(),
             headers: HEADER_BYTES.map(|bytes| Constant::new(bytes.into())),
         }
     }
@@ -65,30 +69,35 @@ impl Default for Ethernet {
 impl Logic for Ethernet {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, looks_held, window_held);
-        self.window_held.d.next = self.window.val();
+        dff_setup!(self, clock, looks_held);
+        self.order.clock.next = self.clock.val();
+        self.order.window.next = self.window.val();
+        self.at_12.clock.next = self.clock.val();
+        self.at_16.clock.next = self.clock.val();
+        self.at_20.clock.next = self.clock.val();
         self.at_12.bytes.next = self.window.val().get_bits::<16>(96);
         self.at_16.bytes.next = self.window.val().get_bits::<16>(128);
         self.at_20.bytes.next = self.window.val().get_bits::<16>(160);
         self.looks_held.d.next.command = self.command.val();
-        self.looks_held.d.next.vlan_0 = self.at_12.vlan.val();
-        self.looks_held.d.next.vlan_1 = self.at_16.vlan.val();
-        self.looks_held.d.next.vlan_2 = self.at_20.vlan.val();
-        self.looks_held.d.next.ipv4_0 = self.at_12.ipv4.val();
-        self.looks_held.d.next.ipv4_1 = self.at_16.ipv4.val();
-        self.looks_held.d.next.ipv4_2 = self.at_20.ipv4.val();
-        self.looks_held.d.next.ipv6_0 = self.at_12.ipv6.val();
-        self.looks_held.d.next.ipv6_1 = self.at_16.ipv6.val();
-        self.looks_held.d.next.ipv6_2 = self.at_20.ipv6.val();
-        self.looks_held.d.next.tunnel_0 = self.at_12.tunnel.val();
-        self.looks_held.d.next.tunnel_1 = self.at_16.tunnel.val();
-        self.looks_held.d.next.tunnel_2 = self.at_20.tunnel.val();
         self.looks_held.d.next.whole_0 = self.length.val() >= self.headers[0].val();
         self.looks_held.d.next.whole_1 = self.length.val() >= self.headers[1].val();
         self.looks_held.d.next.whole_2 = self.length.val() >= self.headers[2].val();
         self.looks_held.d.next.length = self.length.val();
         self.looks_held.d.next.behind = self.length.val() - self.headers[0].val();
         self.looks.next = self.looks_held.q.val();
-        self.out_window.next = self.window_held.q.val();
+        self.looks.next.vlan_0 = self.at_12.vlan.val();
+        self.looks.next.vlan_1 = self.at_16.vlan.val();
+        self.looks.next.vlan_2 = self.at_20.vlan.val();
+        self.looks.next.ipv4_0 = self.at_12.ipv4.val();
+        self.looks.next.ipv4_1 = self.at_16.ipv4.val();
+        self.looks.next.ipv4_2 = self.at_20.ipv4.val();
+        self.looks.next.ipv6_0 = self.at_12.ipv6.val();
+        self.looks.next.ipv6_1 = self.at_16.ipv6.val();
+        self.looks.next.ipv6_2 = self.at_20.ipv6.val();
+        self.looks.next.tunnel_0 = self.at_12.tunnel.val();
+        self.looks.next.tunnel_1 = self.at_16.tunnel.val();
+        self.looks.next.tunnel_2 = self.at_20.tunnel.val();
+        self.out_window.next = self.order.out_window.val();
+        self.bytes.next = self.order.bytes.val();
     }
 }

@@ -25,16 +25,14 @@ const PICK_BITS: usize = 32 * 32;
 struct Picked {
     /// First word of the header.
     word: Bits<32>,
-    /// The walk stands before an extension header.
-    extension: Bit,
-    /// It is a fragment header.
-    fragment: Bit,
-    /// It is an authentication header.
-    authentication: Bit,
+    /// The walk goes on where the next header is an extension header.
+    walks: Bit,
     /// Its first 8 bytes are inside the packet.
     whole: Bit,
-    /// The bytes that are needed are inside the window.
-    seen: Bit,
+    /// Its first two bytes are inside the window.
+    seen_2: Bit,
+    /// Its first four bytes are.
+    seen_4: Bit,
     /// `Walk::words` behind a header of 8 bytes.
     words: Bits<11>,
     /// `Walk::span` behind a header of 8 bytes.
@@ -67,6 +65,7 @@ pub struct Extension {
     span: Signal<Local, Bits<15>>,
     word: Signal<Local, Bits<32>>,
     more: Signal<Local, Bits<9>>,
+    seen: Signal<Local, Bit>,
     offset: Signal<Local, Bit>,
     no_more: Constant<Bits<9>>,
     two_words: Constant<Bits<11>>,
@@ -94,6 +93,7 @@ impl Default for Extension {
             span: Signal::default(),
             word: Signal::default(),
             more: Signal::default(),
+            seen: Signal::default(),
             offset: Signal::default(),
             no_more: Constant::new(0.into()),
             two_words: Constant::new(2.into()),
@@ -107,6 +107,8 @@ impl Logic for Extension {
     fn update(&mut self) {
         dff_setup!(self, clock, picked, walk_picked, tail_picked, walk_moved, tail_moved);
 
+        self.header.clock.next = self.clock.val();
+
         // First cycle. Word 0 has the first two bytes only: enough for all but a fragment header.
         self.header.kind.next = self.walk.val().kind;
         self.words.next = self.walk.val().words;
@@ -115,13 +117,10 @@ impl Logic for Extension {
         self.index.next = bit_cast::<10, 5>(self.words.val().get_bits::<5>(0));
         self.at.next = self.index.val() << 5;
         self.picked.d.next.word = self.choices.val().get_bits::<32>(self.at.val().index());
-        self.picked.d.next.extension =
-            self.header.extension.val() & self.walk.val().active & self.walk.val().ipv6;
-        self.picked.d.next.fragment = self.header.fragment.val();
-        self.picked.d.next.authentication = self.header.authentication.val();
+        self.picked.d.next.walks = self.walk.val().active & self.walk.val().ipv6;
         self.picked.d.next.whole = !self.span.val().get_bit(14) & self.span.val().get_bits::<13>(1).any();
-        self.picked.d.next.seen = !self.words.val().get_bit(10)
-            & (!self.header.fragment.val() | self.words.val().get_bits::<10>(0).any());
+        self.picked.d.next.seen_2 = !self.words.val().get_bit(10);
+        self.picked.d.next.seen_4 = !self.words.val().get_bit(10) & self.words.val().get_bits::<10>(0).any();
         self.picked.d.next.words = self.walk.val().words - self.two_words.val();
         self.picked.d.next.span = self.walk.val().span - self.two_of_span.val();
         self.walk_picked.d.next = self.walk.val();
@@ -130,29 +129,31 @@ impl Logic for Extension {
         // Second cycle. Words of the header behind the first two.
         self.word.next = self.picked.q.val().word;
         self.more.next = self.no_more.val();
-        if self.picked.q.val().authentication {
+        if self.header.authentication.val() {
             self.more.next = bit_cast::<9, 8>(self.word.val().get_bits::<8>(16));
-        } else if !self.picked.q.val().fragment {
+        } else if !self.header.fragment.val() {
             self.more.next = bit_cast::<9, 8>(self.word.val().get_bits::<8>(16)) << 1;
         }
+        self.seen.next =
+            self.picked.q.val().seen_4 | (self.picked.q.val().seen_2 & !self.header.fragment.val());
         self.offset.next = self.word.val().get_bits::<13>(3).any();
         self.walk_moved.d.next = self.walk_picked.q.val();
         self.tail_moved.d.next = self.tail_picked.q.val();
-        if self.picked.q.val().extension {
+        if self.picked.q.val().walks & self.header.extension.val() {
             if !self.picked.q.val().whole {
                 self.walk_moved.d.next.truncated = true;
                 self.walk_moved.d.next.active = false;
-            } else if !self.picked.q.val().seen {
+            } else if !self.seen.val() {
                 self.walk_moved.d.next.defer = true;
                 self.walk_moved.d.next.active = false;
             } else {
                 self.walk_moved.d.next.kind = self.word.val().get_bits::<8>(24);
                 self.walk_moved.d.next.words = self.picked.q.val().words - bit_cast::<11, 9>(self.more.val());
                 self.walk_moved.d.next.span = self.picked.q.val().span - bit_cast::<15, 9>(self.more.val());
-                if self.picked.q.val().fragment & (self.offset.val() | self.word.val().get_bit(0)) {
+                if self.header.fragment.val() & (self.offset.val() | self.word.val().get_bit(0)) {
                     self.walk_moved.d.next.fragment = true;
                 }
-                if self.picked.q.val().fragment & self.offset.val() {
+                if self.header.fragment.val() & self.offset.val() {
                     self.walk_moved.d.next.later = true;
                     self.walk_moved.d.next.active = false;
                 }

@@ -6,7 +6,7 @@
 //!          +------------+
 //! ```
 //!
-//! Without a register.
+//! One cycle; why it has a register, see [`super::ether_type`].
 
 use rust_hdl::prelude::*;
 use wiresift_abi::vector::number::{AUTHENTICATION, EXTENSIONS, FRAGMENT};
@@ -14,6 +14,8 @@ use wiresift_abi::vector::number::{AUTHENTICATION, EXTENSIONS, FRAGMENT};
 /// Compares a next header with those of extension headers.
 #[derive(LogicBlock)]
 pub struct NextHeader {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
     /// Next header.
     pub kind: Signal<In, Bits<8>>,
     /// Any extension header, the two below included.
@@ -22,8 +24,9 @@ pub struct NextHeader {
     pub fragment: Signal<Out, Bit>,
     /// The authentication header.
     pub authentication: Signal<Out, Bit>,
-    is_fragment: Signal<Local, Bit>,
-    is_authentication: Signal<Local, Bit>,
+    is_extension: DFF<Bit>,
+    is_fragment: DFF<Bit>,
+    is_authentication: DFF<Bit>,
     others: [Constant<Bits<8>>; 6],
     forty_four: Constant<Bits<8>>,
     fifty_one: Constant<Bits<8>>,
@@ -33,12 +36,14 @@ impl Default for NextHeader {
     fn default() -> Self {
         let number = |number: u8| Constant::new(u64::from(number).into());
         Self {
+            clock: Signal::default(),
             kind: Signal::default(),
             extension: Signal::default(),
             fragment: Signal::default(),
             authentication: Signal::default(),
-            is_fragment: Signal::default(),
-            is_authentication: Signal::default(),
+            is_extension: DFF::default(),
+            is_fragment: DFF::default(),
+            is_authentication: DFF::default(),
             others: EXTENSIONS.map(number),
             forty_four: number(FRAGMENT),
             fifty_one: number(AUTHENTICATION),
@@ -49,17 +54,19 @@ impl Default for NextHeader {
 impl Logic for NextHeader {
     #[hdl_gen]
     fn update(&mut self) {
-        self.is_fragment.next = self.kind.val() == self.forty_four.val();
-        self.is_authentication.next = self.kind.val() == self.fifty_one.val();
-        self.extension.next = self.is_fragment.val()
-            | self.is_authentication.val()
+        dff_setup!(self, clock, is_extension, is_fragment, is_authentication);
+        self.is_fragment.d.next = self.kind.val() == self.forty_four.val();
+        self.is_authentication.d.next = self.kind.val() == self.fifty_one.val();
+        self.is_extension.d.next = (self.kind.val() == self.forty_four.val())
+            | (self.kind.val() == self.fifty_one.val())
             | (self.kind.val() == self.others[0].val())
             | (self.kind.val() == self.others[1].val())
             | (self.kind.val() == self.others[2].val())
             | (self.kind.val() == self.others[3].val())
             | (self.kind.val() == self.others[4].val())
             | (self.kind.val() == self.others[5].val());
-        self.fragment.next = self.is_fragment.val();
-        self.authentication.next = self.is_authentication.val();
+        self.extension.next = self.is_extension.q.val();
+        self.fragment.next = self.is_fragment.q.val();
+        self.authentication.next = self.is_authentication.q.val();
     }
 }

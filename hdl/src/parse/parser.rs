@@ -88,7 +88,7 @@ pub struct Parser {
     tail_bounds: DFF<Bits<TAIL_BITS>>,
     line_past_walk: Delay<LINE_BITS, { WALK + 1 }>,
     label: Delay<LABEL_BITS, LATENCY>,
-    inside: DFF<Bits<LATENCY>>,
+    in_flight: DFF<Bits<LATENCY>>,
     label_in: Signal<Local, Bits<LABEL_BITS>>,
     label_out: Signal<Local, Bits<LABEL_BITS>>,
     command_bit: Constant<Bits<LABEL_BITS>>,
@@ -122,7 +122,7 @@ impl Default for Parser {
             tail_bounds: DFF::default(),
             line_past_walk: Delay::default(),
             label: Delay::default(),
-            inside: DFF::default(),
+            in_flight: DFF::default(),
             label_in: Signal::default(),
             label_out: Signal::default(),
             command_bit: Constant::new((1u64 << 32).into()),
@@ -134,7 +134,7 @@ impl Default for Parser {
 impl Logic for Parser {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, low_base, tail_base, tail_bounds, inside);
+        dff_setup!(self, clock, low_base, tail_base, tail_bounds, in_flight);
         self.ethernet.clock.next = self.clock.val();
         self.vlan.clock.next = self.clock.val();
         self.base.clock.next = self.clock.val();
@@ -150,6 +150,7 @@ impl Logic for Parser {
 
         self.vlan.looks.next = self.ethernet.looks.val();
         self.vlan.window.next = self.ethernet.out_window.val();
+        self.vlan.bytes.next = self.ethernet.bytes.val();
 
         self.base.link.next = self.vlan.link.val();
         self.base.head.next = self.vlan.head.val();
@@ -189,10 +190,11 @@ impl Logic for Parser {
         self.out_command.next = self.label_out.val().get_bit(32);
         self.out_sequence.next = self.label_out.val().get_bits::<32>(0);
 
-        self.inside.d.next = (self.inside.q.val() << 1) | bit_cast::<LATENCY, 1>(self.valid.val().into());
-        self.out_valid.next = self.inside.q.val().get_bit(13);
+        self.in_flight.d.next =
+            (self.in_flight.q.val() << 1) | bit_cast::<LATENCY, 1>(self.valid.val().into());
+        self.out_valid.next = self.in_flight.q.val().get_bit(13);
         if self.reset.val() {
-            self.inside.d.next = self.none.val();
+            self.in_flight.d.next = self.none.val();
         }
     }
 }

@@ -37,6 +37,7 @@ pub struct Transport {
     pub found: Signal<Out, Found>,
     header: NextHeader,
     found_held: DFF<Found>,
+    walks: DFF<Bit>,
     kind: Signal<Local, Bits<8>>,
     words: Signal<Local, Bits<11>>,
     span: Signal<Local, Bits<15>>,
@@ -44,7 +45,6 @@ pub struct Transport {
     flags_choices: Signal<Local, Bits<PICK_BITS>>,
     index: Signal<Local, Bits<10>>,
     at: Signal<Local, Bits<10>>,
-    fifth: Signal<Local, Bit>,
     behind: Signal<Local, Bit>,
     many: Signal<Local, Bit>,
     low_span: Signal<Local, Bits<3>>,
@@ -75,6 +75,7 @@ impl Default for Transport {
             found: Signal::default(),
             header: NextHeader::default(),
             found_held: DFF::default(),
+            walks: DFF::default(),
             kind: Signal::default(),
             words: Signal::default(),
             span: Signal::default(),
@@ -82,7 +83,6 @@ impl Default for Transport {
             flags_choices: Signal::default(),
             index: Signal::default(),
             at: Signal::default(),
-            fifth: Signal::default(),
             behind: Signal::default(),
             many: Signal::default(),
             low_span: Signal::default(),
@@ -108,7 +108,8 @@ impl Default for Transport {
 impl Logic for Transport {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, found_held);
+        dff_setup!(self, clock, found_held, walks);
+        self.header.clock.next = self.clock.val();
         self.kind.next = self.walk.val().kind;
         self.words.next = self.walk.val().words;
         self.span.next = self.walk.val().span;
@@ -134,15 +135,15 @@ impl Logic for Transport {
             | (self.kind.val() == self.tunnels[2].val())
             | (self.kind.val() == self.tunnels[3].val());
 
-        // One more extension header is left to the host; a header behind the packet is not there.
-        self.fifth.next = self.walk.val().active & self.walk.val().ipv6 & self.header.extension.val();
+        // A header behind the packet is not there, and one more extension header is left to the host.
         self.behind.next = self.span.val().get_bit(14);
-        self.found_held.d.next.reached = self.walk.val().active & !self.fifth.val() & !self.behind.val();
+        self.found_held.d.next.reached = self.walk.val().active & !self.behind.val();
         self.found_held.d.next.truncated =
-            self.walk.val().truncated | (self.walk.val().active & !self.fifth.val() & self.behind.val());
+            self.walk.val().truncated | (self.walk.val().active & self.behind.val());
         self.found_held.d.next.fragment = self.walk.val().fragment;
         self.found_held.d.next.later = self.walk.val().later;
-        self.found_held.d.next.defer = self.walk.val().defer | self.fifth.val();
+        self.found_held.d.next.defer = self.walk.val().defer;
+        self.walks.d.next = self.walk.val().active & self.walk.val().ipv6;
 
         // How much of it is inside the packet; where the walk is behind the packet nobody asks.
         self.many.next = self.span.val().get_bits::<11>(3).any();
@@ -170,5 +171,9 @@ impl Logic for Transport {
         self.found_held.d.next.offset = self.window_end.val() - self.to_end.val();
 
         self.found.next = self.found_held.q.val();
+        if self.walks.q.val() & self.header.extension.val() {
+            self.found.next.reached = false;
+            self.found.next.defer = true;
+        }
     }
 }

@@ -4,7 +4,7 @@
 //!           +------+
 //! looks  -->|      |--> link
 //! window -->| Vlan |--> head, low
-//!           |      |--> tail
+//! bytes  -->|      |--> tail
 //!           +------+
 //! ```
 //!
@@ -16,7 +16,6 @@ use rust_hdl::prelude::*;
 
 use super::element::{Link, Looks};
 use super::window::WINDOW_BITS;
-use super::wire_order::WireOrder;
 
 /// Bits of `head`: the bytes of an IPv6 base header.
 pub const HEAD_BITS: usize = 40 * 8;
@@ -37,6 +36,8 @@ pub struct Vlan {
     pub looks: Signal<In, Looks>,
     /// First bytes of the packet, or the line of a command.
     pub window: Signal<In, Bits<WINDOW_BITS>>,
+    /// The window with byte 0 in the high bits.
+    pub bytes: Signal<In, Bits<WINDOW_BITS>>,
     /// What the header says.
     pub link: Signal<Out, Link>,
     /// First bytes of the IP header, the first one highest; high bits of a command's line.
@@ -45,13 +46,11 @@ pub struct Vlan {
     pub low: Signal<Out, Bits<LOW_BITS>>,
     /// End of the window, in words counted from its end, the first byte of a word highest.
     pub tail: Signal<Out, Bits<TAIL_BITS>>,
-    order: WireOrder,
     link_held: DFF<Link>,
     head_held: DFF<Bits<HEAD_BITS>>,
     low_held: DFF<Bits<LOW_BITS>>,
     tail_held: DFF<Bits<TAIL_BITS>>,
-    bytes: Signal<Local, Bits<WINDOW_BITS>>,
-    end: Signal<Local, Bits<TAIL_BITS>>,
+    last_words: Signal<Local, Bits<TAIL_BITS>>,
     one: Signal<Local, Bit>,
     two: Signal<Local, Bit>,
     is_packet: Signal<Local, Bit>,
@@ -67,17 +66,16 @@ impl Default for Vlan {
             clock: Signal::default(),
             looks: Signal::default(),
             window: Signal::default(),
+            bytes: Signal::default(),
             link: Signal::default(),
             head: Signal::default(),
             low: Signal::default(),
             tail: Signal::default(),
-            order: WireOrder::default(),
             link_held: DFF::default(),
             head_held: DFF::default(),
             low_held: DFF::default(),
             tail_held: DFF::default(),
-            bytes: Signal::default(),
-            end: Signal::default(),
+            last_words: Signal::default(),
             one: Signal::default(),
             two: Signal::default(),
             is_packet: Signal::default(),
@@ -93,8 +91,6 @@ impl Logic for Vlan {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, link_held, head_held, low_held, tail_held);
-        self.order.window.next = self.window.val();
-        self.bytes.next = self.order.bytes.val();
         self.is_packet.next = !self.looks.val().command;
         // A tag counts only when it is whole.
         self.one.next = self.looks.val().vlan_0 & self.looks.val().whole_1;
@@ -146,8 +142,8 @@ impl Logic for Vlan {
             self.head_held.d.next = self.window.val().get_bits::<HEAD_BITS>(192);
         }
         self.low_held.d.next = self.window.val().get_bits::<LOW_BITS>(0);
-        self.end.next = bit_cast::<TAIL_BITS, WINDOW_BITS>(self.bytes.val());
-        self.tail_held.d.next = self.end.val() << 16;
+        self.last_words.next = bit_cast::<TAIL_BITS, WINDOW_BITS>(self.bytes.val());
+        self.tail_held.d.next = self.last_words.val() << 16;
 
         self.link.next = self.link_held.q.val();
         self.head.next = self.head_held.q.val();

@@ -1,5 +1,6 @@
 //! The parser against the model, and the lock-step of its text.
 
+mod gates;
 mod model;
 mod packets;
 
