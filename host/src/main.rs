@@ -1,4 +1,5 @@
 //! The command `wiresift`.
+#![forbid(unsafe_code)]
 
 mod cli;
 

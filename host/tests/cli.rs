@@ -245,6 +245,10 @@ fn a_rule_image_stands_in_place_of_rule_files() {
     assert!(fails(wiresift(["classify", "--rules", &damaged]).arg(demo())).1.contains("damaged.img"));
     assert!(fails(&mut wiresift(["inspect", &demo()])).1.contains("not a rule image"));
     assert!(fails(&mut classify(&["--rules", &path("a.img"), &demo()])).1.contains("cannot be joined"));
+    let with_image =
+        |args: &[&str]| fails(wiresift(["classify", "--rules", &path("a.img")]).args(args).arg(demo())).1;
+    assert!(with_image(&["--geometry", "line"]).contains("geometry `lab`, not `line`"));
+    assert!(with_image(&["--var", "A=1"]).contains("no effect"));
     let judge = ["classify", "--device", "reference", "--rules", &path("a.img")];
     assert!(fails(wiresift(judge).arg(demo())).1.contains("name rule files"));
 }
@@ -259,6 +263,17 @@ fn check_shows_the_class_of_every_rule_and_fails_when_they_do_not_fit() {
         assert!(text.contains(part), "{part}:\n{text}");
     }
     let folder = TempDir::new().unwrap();
+    let options = ["nocase", "depth:9", "offset:1", "http_uri", "rawbytes", "within:9", "distance:1"];
+    let mut refused = String::new();
+    for n in 1..128_usize {
+        let chosen = options.iter().enumerate().filter(|(bit, _)| n >> bit & 1 == 1);
+        let chosen = chosen.map(|(_, option)| format!("{option}; ")).collect::<String>();
+        refused += &format!("alert tcp any any -> any any (msg:\"{n}\"; content:\"x\"; {chosen}sid:{n};)\n");
+    }
+    let refused = file(&folder, "refused.rules", refused.as_bytes());
+    let short = succeeds(&mut wiresift(["check", "--rules", &refused]));
+    assert!(short.contains("115 │ 115 other reasons, see `wiresift check --verbose`"), "{short}");
+    assert!(!succeeds(&mut wiresift(["check", "--verbose", "--rules", &refused])).contains("other reasons"));
     let mut many = String::new();
     for n in 0..40_000_u32 {
         let [_, a, b, c] = n.to_be_bytes();

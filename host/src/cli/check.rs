@@ -18,6 +18,8 @@ use super::CheckArgs;
 const CHECK_SEED: u64 = 0;
 /// Columns of a reason before it is broken into lines.
 const REASON_COLUMNS: usize = 72;
+/// Reasons shown at most without `--verbose`.
+const REASONS_SHOWN: usize = 12;
 /// Rules that no packet can satisfy, shown at most without `--verbose`.
 const NEVER_SHOWN: usize = 10;
 
@@ -33,7 +35,7 @@ pub fn run(args: &CheckArgs) -> Result<String> {
     if args.verbose {
         text.push_str(&every(&metadata.signatures));
     }
-    text.push_str(&classes(&metadata.signatures));
+    text.push_str(&classes(&metadata.signatures, args.verbose));
     let options = Options { seed: Some(CHECK_SEED) };
     match compile::compile(&rules, args.rules.geometry(), &options) {
         Ok(compiled) => {
@@ -55,8 +57,9 @@ fn class_of(signature: &SignatureInfo) -> (&'static str, &str) {
     }
 }
 
-/// A table of classes and reasons with the number of signatures of each; nothing without signatures.
-pub fn classes(signatures: &[SignatureInfo]) -> String {
+/// A table of classes and reasons with the number of signatures of each, the most frequent ones or all;
+/// nothing without signatures.
+pub fn classes(signatures: &[SignatureInfo], all: bool) -> String {
     let mut counts = BTreeMap::<(&str, &str), usize>::new();
     for signature in signatures {
         *counts.entry(class_of(signature)).or_default() += 1;
@@ -68,8 +71,14 @@ pub fn classes(signatures: &[SignatureInfo]) -> String {
     rows.sort_by_key(|((class, reason), count)| (*class, std::cmp::Reverse(*count), *reason));
     let mut builder = Builder::default();
     builder.push_record(["class", "signatures", "reason"]);
-    for ((class, reason), count) in rows {
-        builder.push_record([class, &count.to_string(), reason]);
+    let shown = if all { rows.len() } else { REASONS_SHOWN.min(rows.len()) };
+    for ((class, reason), count) in &rows[..shown] {
+        builder.push_record([*class, &count.to_string(), *reason]);
+    }
+    let others = rows[shown..].iter().map(|(_, count)| count).sum::<usize>();
+    if others > 0 {
+        let reasons = format!("{} other reasons, see `wiresift check --verbose`", rows.len() - shown);
+        builder.push_record(["refused", &others.to_string(), &reasons]);
     }
     let mut table = builder.build();
     table.with(Style::rounded());

@@ -42,6 +42,6 @@ pub fn inspect(path: &Path) -> Result<String> {
     rows.push(("bytes of metadata".to_owned(), image.metadata().len().to_string()));
     let mut text = String::new();
     writeln!(text, "{}", check::pairs(rows))?;
-    text.push_str(&check::classes(&metadata.signatures));
+    text.push_str(&check::classes(&metadata.signatures, false));
     Ok(text)
 }

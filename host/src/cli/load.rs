@@ -31,9 +31,22 @@ impl RuleArgs {
             }
             Some(file) => {
                 let image = read_image(file)?;
+                self.check_image(&image).with_context(|| file.display().to_string())?;
                 let metadata = metadata(&image).with_context(|| file.display().to_string())?;
                 Ok(Loaded::Image(Box::new(image), metadata))
             }
+        }
+    }
+
+    /// An image is loaded as it is, so nothing may ask for another one.
+    fn check_image(&self, image: &Image) -> Result<()> {
+        let geometry = image.geometry().name;
+        match &self.geometry {
+            Some(other) if other != geometry => {
+                bail!("a rule image for geometry `{geometry}`, not `{other}`")
+            }
+            _ if !self.vars.is_empty() => bail!("a rule image is compiled already: --var has no effect"),
+            _ => Ok(()),
         }
     }
 

@@ -48,9 +48,9 @@ struct RuleArgs {
     /// Variable of the signatures, for example HOME_NET=10.0.0.0/8. May be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     vars: Vec<(String, String)>,
-    /// Sizes of the card that the rules are compiled for.
-    #[arg(long, value_parser = geometry_names(), default_value = geometry::LINE.name)]
-    geometry: String,
+    /// Sizes of the card that the rules are compiled for; `line` where nothing is said.
+    #[arg(long, value_parser = geometry_names())]
+    geometry: Option<String>,
 }
 
 #[derive(Args)]
@@ -140,9 +140,9 @@ impl Cli {
 }
 
 impl RuleArgs {
+    /// The geometry to compile for. The argument's parser lets no name through that does not exist.
     fn geometry(&self) -> &'static Geometry {
-        // The argument's parser lets through no other name.
-        Geometry::by_name(&self.geometry).unwrap_or(&geometry::LINE)
+        self.geometry.as_deref().and_then(Geometry::by_name).unwrap_or(&geometry::LINE)
     }
 
     fn variables(&self) -> BTreeMap<String, String> {
