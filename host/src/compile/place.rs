@@ -27,6 +27,8 @@ const ATTEMPTS_MAX: usize = 32;
 const ATTEMPTS_ITEMS: usize = 100_000;
 /// Times that every table may get another mask.
 const IMPROVE_PASSES: usize = 4;
+/// Items that may be placed anew, each time counted, while tables get other masks.
+const IMPROVE_ITEMS: usize = 600_000;
 
 /// An entry as the placement sees it.
 #[derive(Clone, Copy, Debug)]
@@ -250,12 +252,15 @@ impl<'a> Placement<'a> {
     /// While too much is left: empties one table after the other and gives it the mask that is best for
     /// what was in it and what is left, where that leaves less.
     fn improve(&mut self) {
+        let mut improved = 0;
         for _ in 0..IMPROVE_PASSES {
             let before = self.left().len();
             for table in 0..self.tables.len() {
-                if self.fits() || self.is_far() || self.searched >= WIDE_SEARCHES {
+                let too_long = self.searched >= WIDE_SEARCHES || improved >= IMPROVE_ITEMS;
+                if self.fits() || self.is_far() || too_long {
                     return;
                 }
+                improved += self.items.len();
                 self.replace_mask(table);
             }
             if self.left().len() == before {
