@@ -153,6 +153,9 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
 
     ring_records: DFF<Bits<32>>,
     ring_mask: DFF<Bits<32>>,
+    /// Most records that may be ahead where there is room for a line, and with the margin.
+    line_limit: DFF<Bits<32>>,
+    margin_limit: DFF<Bits<32>>,
     /// Records taken, free-running, and how many of them the host had not consumed a cycle ago.
     taken: DFF<Bits<32>>,
     ahead: DFF<Bits<32>>,
@@ -216,8 +219,6 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     compared: Signal<Local, Bits<TOLD_BITS>>,
     writes_now: Signal<Local, Bits<32>>,
     any_changed: Signal<Local, Bit>,
-    with_line: Signal<Local, Bits<32>>,
-    with_margin: Signal<Local, Bits<32>>,
     w_last: Signal<Local, Bit>,
     w_shift: Signal<Local, Bits<10>>,
     w_line: Signal<Local, Bits<LINE_BITS>>,
@@ -312,6 +313,8 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             status_failed: Default::default(),
             ring_records: Default::default(),
             ring_mask: Default::default(),
+            line_limit: Default::default(),
+            margin_limit: Default::default(),
             taken: Default::default(),
             ahead: Default::default(),
             cidx_seen: Default::default(),
@@ -362,8 +365,6 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             compared: Default::default(),
             writes_now: Default::default(),
             any_changed: Default::default(),
-            with_line: Default::default(),
-            with_margin: Default::default(),
             w_last: Default::default(),
             w_shift: Default::default(),
             w_line: Default::default(),
@@ -400,6 +401,8 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             status_failed,
             ring_records,
             ring_mask,
+            line_limit,
+            margin_limit,
             taken,
             ahead,
             cidx_seen,
@@ -450,10 +453,10 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         self.cidx_seen.d.next = self.c2h_cidx.val();
         self.ahead.d.next = self.taken.q.val() - self.c2h_cidx.val();
         self.seen.d.next = self.running.q.val();
-        self.with_line.next = self.ahead.q.val() + self.line_records.val();
-        self.with_margin.next = self.ahead.q.val() + self.margin_records.val();
-        self.room.d.next = self.seen.q.val() & (self.with_line.val() <= self.ring_records.q.val());
-        self.plenty.d.next = self.seen.q.val() & (self.with_margin.val() <= self.ring_records.q.val());
+        self.line_limit.d.next = self.ring_records.q.val() - self.line_records.val();
+        self.margin_limit.d.next = self.ring_records.q.val() - self.margin_records.val();
+        self.room.d.next = self.seen.q.val() & (self.ahead.q.val() <= self.line_limit.q.val());
+        self.plenty.d.next = self.seen.q.val() & (self.ahead.q.val() <= self.margin_limit.q.val());
         self.credit.next =
             self.plenty.q.val() | (self.room.q.val() & !self.recent[0].q.val() & !self.recent[1].q.val());
         self.credit_wait.next =
