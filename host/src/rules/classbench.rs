@@ -15,7 +15,7 @@
 use std::net::IpAddr;
 
 use crate::rules::cursor::{Cursor, Token, is_blank};
-use crate::rules::diagnostics::{Diagnostics, Fault, RuleError};
+use crate::rules::diagnostics::{Diagnostics, Fault};
 use crate::rules::model::{
     AclAction, AclRule, AddressList, AddressRange, Condition, Family, Origin, PortList, RuleSet,
 };
@@ -31,7 +31,7 @@ pub(crate) fn read(source: &Source, rules: &mut RuleSet, errors: &mut Diagnostic
         let origin = Origin { file: source.name().to_owned(), line };
         match rule(&mut Cursor::new(text, start)) {
             Ok(condition) => rules.acl.push(AclRule { condition, action: AclAction::Match, origin }),
-            Err(fault) => errors.push(RuleError::at(source, fault)),
+            Err(fault) => errors.add(source, fault),
         }
     }
 }

@@ -52,20 +52,19 @@ pub struct RuleError {
     file: String,
     help: Option<String>,
     place: Option<Box<Place>>,
-    once: bool,
 }
 
 impl RuleError {
     /// The error at a place of a file.
     pub(crate) fn at(source: &Source, fault: Fault) -> Self {
         let place = Some(Box::new(Place::new(source, &fault)));
-        let Fault { message, help, once, .. } = fault;
-        Self { message, file: source.name().to_owned(), help, place, once }
+        let Fault { message, help, .. } = fault;
+        Self { message, file: source.name().to_owned(), help, place }
     }
 
     /// An error of a file as a whole.
     pub(crate) fn file(file: &str, message: impl Into<String>, help: Option<String>) -> Self {
-        Self { message: message.into(), file: file.to_owned(), help, place: None, once: false }
+        Self { message: message.into(), file: file.to_owned(), help, place: None }
     }
 
     /// What is wrong, in one line.
@@ -197,11 +196,24 @@ impl Diagnostics {
 
     pub(crate) fn push(&mut self, error: RuleError) {
         self.total += 1;
-        if self.shown_of_file == SHOWN_PER_FILE || (error.once && !self.told.insert(error.message.clone())) {
+        if self.shown_of_file < SHOWN_PER_FILE {
+            self.shown_of_file += 1;
+            self.errors.push(error);
+        }
+    }
+
+    /// Adds what is wrong at a place. The place is looked up only where the error is shown.
+    pub(crate) fn add(&mut self, source: &Source, fault: Fault) {
+        let hidden =
+            self.shown_of_file == SHOWN_PER_FILE || (fault.once && self.told.contains(&fault.message));
+        if hidden {
+            self.total += 1;
             return;
         }
-        self.shown_of_file += 1;
-        self.errors.push(error);
+        if fault.once {
+            self.told.insert(fault.message.clone());
+        }
+        self.push(RuleError::at(source, fault));
     }
 
     /// The errors that are shown: of each file the first [`SHOWN_PER_FILE`], an undefined variable once.

@@ -98,6 +98,13 @@ fn the_errors_of_all_files_are_told_together() {
 }
 
 #[test]
+fn one_file_does_not_hide_the_errors_of_another() {
+    let wrong = "@1.1.1.1/33 0.0.0.0/0 0:1 0:1 0/0\n".repeat(25);
+    let errors = load_texts(&[("a.acl", wrong.as_bytes()), ("b.acl", wrong.as_bytes())], &[]).unwrap_err();
+    assert_eq!(errors.len(), 40);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.rules");

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 pub use variables::Variables;
 
 use crate::rules::cursor::Cursor;
-use crate::rules::diagnostics::{Diagnostics, Fault, RuleError};
+use crate::rules::diagnostics::{Diagnostics, Fault};
 use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
 use crate::rules::source::Source;
 use header::{Header, header};
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         for line in lines(source) {
             match self.signature(source, &line) {
                 Ok(signature) => rules.signatures.push(signature),
-                Err(faults) => faults.into_iter().for_each(|fault| errors.push(RuleError::at(source, fault))),
+                Err(faults) => faults.into_iter().for_each(|fault| errors.add(source, fault)),
             }
         }
     }

@@ -133,6 +133,15 @@ fn variables_stand_for_lists() {
 }
 
 #[test]
+fn many_variables_may_stand_side_by_side() {
+    let vars: Vec<_> = (0..40).map(|i| (format!("V{i}"), format!("10.0.0.{i}"))).collect();
+    let vars: Vec<_> = vars.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let list = |prefix: &str| (0..40).map(|i| format!("{prefix}{i}")).collect::<Vec<_>>().join(",");
+    let text = format!("[{}]", list("$V"));
+    assert_eq!(source_addresses(&text, &vars), Ok(format!("[{}]", list("10.0.0."))));
+}
+
+#[test]
 fn lists_that_leave_nothing() {
     let all = "the list leaves no addresses: all of them are taken away";
     let none = "the list leaves no addresses: the negations leave none of those listed";
