@@ -327,7 +327,8 @@ impl C2hRing {
             bytemuck::cast::<_, StatusLine>(bytes)
         };
         let (line, again) = (read(), read());
-        if line.writes == self.status_writes || line != again {
+        // A written line never has 0 there, so a line that the card has not written yet is none.
+        if [0, self.status_writes].contains(&line.writes) || line != again {
             return None;
         }
         self.status_writes = line.writes;

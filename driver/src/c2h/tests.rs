@@ -1,10 +1,14 @@
 //! Records of every kind, good, wrong and random.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use wiresift_abi::c2h::control;
 
 use super::*;
+use crate::dma::DmaMemory;
+use crate::transport::{Direction, Iova};
 
 /// Packets of 60 bytes plus their sequence number, announced up to a number.
 struct Sixty(u32);
@@ -160,6 +164,26 @@ fn a_commit_is_answered_between_its_packets_and_changes_the_version() {
     assert_eq!(checker.take(1, bytemuck::cast(answer(1, 5)), &posted), Ok(Event::Committed(5)));
     let old = checker.take(2, bytemuck::cast(good(1, 0)), &posted);
     assert_eq!(old, Err(RecordError::Version { index: 2, is: 0, should: 5 }));
+}
+
+#[test]
+fn a_status_line_is_given_once_and_none_before_the_first() {
+    let region = |bytes| {
+        let memory = Arc::new(DmaMemory::new(bytes).unwrap());
+        DmaRegion::new(memory, Iova(0x1000), Direction::C2h, || {})
+    };
+    let mut ring = C2hRing::new(region(4096), region(64), 8);
+    assert_eq!(ring.status(), None);
+    for _ in 0..2 {
+        // As the card writes them: word 0 holds both indices, word 2 the number of the line.
+        ring.status_region().memory().store(0, 0x0000_0008_0000_0005);
+        ring.status_region().memory().store(16, 1 << 32);
+        let line = ring.status().expect("a line");
+        assert_eq!((line.h2c_cidx, line.c2h_pidx, line.writes), (5, 8, 1));
+        assert_eq!(ring.status(), None);
+        ring.restart();
+        assert_eq!(ring.status(), None);
+    }
 }
 
 proptest! {

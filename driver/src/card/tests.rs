@@ -380,6 +380,19 @@ fn an_interrupt_comes_for_what_is_posted_and_none_for_nothing() {
     assert!(caller.card.wait(1_000_000).unwrap());
 }
 
+/// Records that came before the interrupt was armed raise none.
+#[test]
+fn records_that_are_there_need_no_interrupt() {
+    let mut caller = Caller::new(9, vec![]);
+    let all = packets(&mut caller.rng, 5);
+    caller.card.post(all.iter().map(Vec::as_slice)).unwrap();
+    caller.card.doorbell().unwrap();
+    for _ in 0..200 {
+        caller.card.transport_mut().relax();
+    }
+    assert!(caller.card.wait(0).unwrap());
+}
+
 /// A card that can be neither stopped nor reset may still write: its memory is never freed.
 #[test]
 fn memory_of_a_card_that_cannot_be_stopped_is_kept() {
