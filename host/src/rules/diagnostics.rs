@@ -126,8 +126,10 @@ struct Place {
 }
 
 impl Place {
-    /// Characters of the line shown before the place, where the line is cut.
+    /// Characters shown before the place, where the line is cut there.
     const BEFORE: usize = 40;
+    /// A place up to here is shown with the begin of its line.
+    const BEGIN: usize = 64;
     /// Characters of a line that are shown.
     const WIDTH: usize = 120;
 
@@ -139,7 +141,7 @@ impl Place {
         let end = fault.at.end.clamp(start, bounds.end);
         let column = chars(bounds.start, start);
         let length = chars(start, end).min(Self::WIDTH - Self::BEFORE);
-        let cut = text.len() > Self::WIDTH && column > Self::BEFORE;
+        let cut = text.len() > Self::WIDTH && column > Self::BEGIN;
         let from = if cut { column - Self::BEFORE } else { 0 };
         let to = text.len().min(from + Self::WIDTH);
         let mut window = String::from(if cut { "…" } else { "" });

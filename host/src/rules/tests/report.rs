@@ -105,6 +105,15 @@ Error:
 }
 
 #[test]
+fn the_begin_of_a_long_line_is_shown_for_a_place_near_it() {
+    let rule =
+        format!("alert tcp 10.0.0.0/8 any -> 192.168.0.0/16 80000 (msg:\"{}\"; sid:1;)", "long ".repeat(30));
+    let errors = parse_sources(&[Source::new("a.rules", rule.as_bytes())], &BTreeMap::new()).unwrap_err();
+    let report = report(&errors);
+    assert!(report.contains(&format!("\n 1 │ {}…\n", &rule[..120])), "{report}");
+}
+
+#[test]
 fn the_end_of_a_line_and_control_characters() {
     assert_report(
         &[("a.rules", "alert ip any any -> any any (msg:\"\u{1b}[31mred\"; sid:1;")],
