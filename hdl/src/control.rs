@@ -6,8 +6,7 @@
 //! fetch_error*, unpack_error* --->|         |---> clear            empties the blocks between
 //! classify_error*, write_error* ->| Control |---> status, error, error_detail
 //! fetch_idle, write_idle -------->|         |---> running, discarded          to the counters
-//! packet, verdict, line_taken --->|         |---> h2c_cidx, c2h_pidx          as they were last
-//! irq_req, irq_ack -------------->|         |---> irq_disarm, irq_count
+//! fetch_cidx, packet, verdicts -->|         |---> h2c_cidx                    as it was last
 //!                                 '---------'
 //! ```
 //!
@@ -20,16 +19,14 @@
 //! * `Halted`: until ENABLE falls. After a bad configuration the writer was never enabled.
 //! * `Stopping`, ENABLE fell: both engines are disabled; when the bus has answered all, `clear`.
 //!
-//! A packet is in flight from `packet` to `verdict`; those still in flight at `clear` are discarded and
-//! counted in `discarded`, so PACKETS_IN = VERDICTS + PACKETS_DISCARDED + in flight holds in every cycle.
-//!
-//! The host may consume a record before the bus has acknowledged its write, so `C2H_CIDX` is held
-//! against the lines that the writer took, not against `C2H_PIDX`.
+//! A packet is in flight from `packet` to its verdict; those still in flight at `clear` are discarded and
+//! counted in
+//! `discarded`, so PACKETS_IN = VERDICTS + PACKETS_DISCARDED + in flight holds in every cycle.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BYTES;
-use wiresift_abi::c2h::{LINE_RECORDS, RECORDS_LOG2_MAX, RECORDS_LOG2_MIN};
+use wiresift_abi::c2h::{RECORDS_LOG2_MAX, RECORDS_LOG2_MIN};
 use wiresift_abi::csr::{Csr, ErrorCode, STATUS_HALTED, STATUS_IDLE, STATUS_RUNNING};
 use wiresift_abi::h2c::{LINES_LOG2_MAX, LINES_LOG2_MIN, RING_ALIGN};
 
@@ -38,6 +35,8 @@ use wiresift_abi::h2c::{LINES_LOG2_MAX, LINES_LOG2_MIN, RING_ALIGN};
 const QUIET_BITS: usize = 3;
 /// Bits of the number of packets in flight.
 pub const IN_FLIGHT_BITS: usize = 16;
+/// Bits of the number of verdicts in a line.
+const VERDICT_BITS: usize = 3;
 
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
@@ -66,8 +65,6 @@ pub struct Control {
     pub c2h_base: Signal<In, Bits<64>>,
     /// C2H_RECORDS_LOG2.
     pub c2h_records_log2: Signal<In, Bits<32>>,
-    /// C2H_CIDX.
-    pub c2h_cidx: Signal<In, Bits<32>>,
     /// STATUS_BASE.
     pub status_base: Signal<In, Bits<64>>,
 
@@ -100,24 +97,16 @@ pub struct Control {
     pub write_idle: Signal<In, Bit>,
     /// Lines received.
     pub fetch_cidx: Signal<In, Bits<32>>,
-    /// Records acknowledged.
-    pub write_pidx: Signal<In, Bits<32>>,
     /// Pulse: a packet was taken from the ring.
     pub packet: Signal<In, Bit>,
-    /// Pulse: a verdict record was handed to the writer.
-    pub verdict: Signal<In, Bit>,
-    /// Pulse: the writer took a line.
-    pub line_taken: Signal<In, Bit>,
-    /// An interrupt is asked for.
-    pub irq_req: Signal<In, Bit>,
-    /// It is acknowledged.
-    pub irq_ack: Signal<In, Bit>,
+    /// Verdict records handed to the writer.
+    pub verdicts: Signal<In, Bits<VERDICT_BITS>>,
 
     /// Reads go on.
     pub fetch_enable: Signal<Out, Bit>,
     /// Writes go on.
     pub write_enable: Signal<Out, Bit>,
-    /// Pulse: empties the pipeline.
+    /// Pulse: empties the pipeline; high during reset.
     pub clear: Signal<Out, Bit>,
     /// STATUS.
     pub status: Signal<Out, Bits<32>>,
@@ -131,12 +120,6 @@ pub struct Control {
     pub discarded: Signal<Out, Bits<IN_FLIGHT_BITS>>,
     /// H2C_CIDX: lines received in this run, or in the last one.
     pub h2c_cidx: Signal<Out, Bits<32>>,
-    /// C2H_PIDX: records acknowledged in this run, or in the last one.
-    pub c2h_pidx: Signal<Out, Bits<32>>,
-    /// Pulse: an interrupt is asked for, so the arming is used up.
-    pub irq_disarm: Signal<Out, Bit>,
-    /// IRQ_COUNT.
-    pub irq_count: Signal<Out, Bits<32>>,
 
     state: DFF<State>,
     fetch_on: DFF<Bit>,
@@ -151,22 +134,17 @@ pub struct Control {
     bad_config: DFF<Bit>,
     bad_config_at: DFF<Bits<32>>,
     in_flight: DFF<Bits<IN_FLIGHT_BITS>>,
+    packet_in: DFF<Bit>,
+    verdicts_out: DFF<Bits<VERDICT_BITS>>,
+    cleared: DFF<Bit>,
+    at_rest: Signal<Local, Bit>,
+    change: Signal<Local, Bits<IN_FLIGHT_BITS>>,
     cidx_seen: DFF<Bits<32>>,
-    pidx_seen: DFF<Bits<32>>,
-    lines_taken: DFF<Bits<32>>,
-    unconsumed: DFF<Bits<32>>,
-    laps: DFF<Bits<32>>,
-    requested: DFF<Bit>,
-    interrupts: DFF<Bits<32>>,
     bus_quiet: Signal<Local, Bit>,
-    bad_cidx: Signal<Local, Bit>,
-    size_log2: Signal<Local, Bits<5>>,
     in_flight_next: Signal<Local, Bits<IN_FLIGHT_BITS>>,
 
-    one: Constant<Bits<32>>,
     one_packet: Constant<Bits<IN_FLIGHT_BITS>>,
     one_cycle: Constant<Bits<QUIET_BITS>>,
-    line_records_log2: Constant<Bits<3>>,
     lines_min: Constant<Bits<32>>,
     lines_max: Constant<Bits<32>>,
     records_min: Constant<Bits<32>>,
@@ -179,7 +157,6 @@ pub struct Control {
     at_c2h_size: Constant<Bits<32>>,
     at_status: Constant<Bits<32>>,
     code_config: Constant<Bits<8>>,
-    code_cidx: Constant<Bits<8>>,
     code_command: Constant<Bits<8>>,
     status_running: Constant<Bits<32>>,
     status_idle: Constant<Bits<32>>,
@@ -196,7 +173,6 @@ impl Default for Control {
             h2c_lines_log2: Default::default(),
             c2h_base: Default::default(),
             c2h_records_log2: Default::default(),
-            c2h_cidx: Default::default(),
             status_base: Default::default(),
             fetch_error: Default::default(),
             fetch_error_code: Default::default(),
@@ -212,12 +188,13 @@ impl Default for Control {
             fetch_idle: Default::default(),
             write_idle: Default::default(),
             fetch_cidx: Default::default(),
-            write_pidx: Default::default(),
             packet: Default::default(),
-            verdict: Default::default(),
-            line_taken: Default::default(),
-            irq_req: Default::default(),
-            irq_ack: Default::default(),
+            verdicts: Default::default(),
+            packet_in: Default::default(),
+            verdicts_out: Default::default(),
+            cleared: Default::default(),
+            at_rest: Default::default(),
+            change: Default::default(),
             fetch_enable: Default::default(),
             write_enable: Default::default(),
             clear: Default::default(),
@@ -227,9 +204,6 @@ impl Default for Control {
             running: Default::default(),
             discarded: Default::default(),
             h2c_cidx: Default::default(),
-            c2h_pidx: Default::default(),
-            irq_disarm: Default::default(),
-            irq_count: Default::default(),
             state: Default::default(),
             fetch_on: Default::default(),
             write_on: Default::default(),
@@ -244,20 +218,10 @@ impl Default for Control {
             bad_config_at: Default::default(),
             in_flight: Default::default(),
             cidx_seen: Default::default(),
-            pidx_seen: Default::default(),
-            lines_taken: Default::default(),
-            unconsumed: Default::default(),
-            laps: Default::default(),
-            requested: Default::default(),
-            interrupts: Default::default(),
             bus_quiet: Default::default(),
-            bad_cidx: Default::default(),
-            size_log2: Default::default(),
             in_flight_next: Default::default(),
-            one: Constant::new(1u32.to_bits()),
             one_packet: Constant::new(1u32.to_bits()),
             one_cycle: Constant::new(1u32.to_bits()),
-            line_records_log2: Constant::new(LINE_RECORDS.ilog2().to_bits()),
             lines_min: Constant::new(LINES_LOG2_MIN.to_bits()),
             lines_max: Constant::new(LINES_LOG2_MAX.to_bits()),
             records_min: Constant::new(RECORDS_LOG2_MIN.to_bits()),
@@ -270,7 +234,6 @@ impl Default for Control {
             at_c2h_size: Constant::new((Csr::C2hRecordsLog2 as u32).to_bits()),
             at_status: Constant::new((Csr::StatusBaseLo as u32).to_bits()),
             code_config: Constant::new((ErrorCode::BadConfig as u32).to_bits()),
-            code_cidx: Constant::new((ErrorCode::BadCidx as u32).to_bits()),
             code_command: Constant::new((ErrorCode::BadCommand as u32).to_bits()),
             status_running: Constant::new(STATUS_RUNNING.to_bits()),
             status_idle: Constant::new(STATUS_IDLE.to_bits()),
@@ -298,13 +261,10 @@ impl Logic for Control {
             bad_config,
             bad_config_at,
             in_flight,
-            cidx_seen,
-            pidx_seen,
-            lines_taken,
-            unconsumed,
-            laps,
-            requested,
-            interrupts
+            packet_in,
+            verdicts_out,
+            cleared,
+            cidx_seen
         );
         // The ring registers are locked while ENABLE is set, so what is found here is of this start.
         self.bad_config.d.next = false;
@@ -334,28 +294,13 @@ impl Logic for Control {
             self.bad_config_at.d.next = self.at_h2c_base.val();
         }
 
-        // Records taken and not consumed: more than two laps of the ring means a negative number.
-        if self.line_taken.val() {
-            self.lines_taken.d.next = self.lines_taken.q.val() + self.one.val();
-        }
-        self.unconsumed.d.next =
-            (self.lines_taken.q.val() << self.line_records_log2.val()) - self.c2h_cidx.val();
-        self.size_log2.next = self.c2h_records_log2.val().get_bits::<5>(0);
-        self.laps.d.next = self.unconsumed.q.val() >> self.size_log2.val();
-        self.bad_cidx.next = (self.laps.q.val() & !self.one.val()).any();
-
         // One error a cycle; where several come together, the one nearest to the host's doing.
-        self.found.d.next = self.bad_cidx.val()
-            | self.write_error.val()
+        self.found.d.next = self.write_error.val()
             | self.classify_error.val()
             | self.unpack_error.val()
             | self.fetch_error.val();
-        self.found_code.d.next = self.code_cidx.val();
-        self.found_detail.d.next = self.c2h_cidx.val();
-        if self.write_error.val() {
-            self.found_code.d.next = self.write_error_code.val();
-            self.found_detail.d.next = self.write_error_detail.val();
-        }
+        self.found_code.d.next = self.write_error_code.val();
+        self.found_detail.d.next = self.write_error_detail.val();
         if self.classify_error.val() {
             self.found_code.d.next = self.code_command.val();
             self.found_detail.d.next = self.classify_error_detail.val();
@@ -379,27 +324,19 @@ impl Logic for Control {
 
         self.clearing.d.next = false;
         self.status.next = 0.into();
+        self.at_rest.next = false;
         match self.state.q.val() {
             State::Stopped => {
-                if self.fetch_idle.val() & self.write_idle.val() & !self.clearing.q.val() {
-                    self.status.next = self.status_idle.val();
-                }
-                // What was found in the last run has left the registers before the next one starts.
-                self.lines_taken.d.next = 0.into();
-                self.unconsumed.d.next = 0.into();
-                self.laps.d.next = 0.into();
+                self.at_rest.next = !self.clearing.q.val();
                 self.found.d.next = false;
                 if self.enable.val() {
                     self.code.d.next = 0.into();
                     self.detail.d.next = 0.into();
                     self.cidx_seen.d.next = 0.into();
-                    self.pidx_seen.d.next = 0.into();
                     self.state.d.next = State::Check;
                 }
             }
             State::Check => {
-                self.unconsumed.d.next = 0.into();
-                self.laps.d.next = 0.into();
                 self.found.d.next = false;
                 if self.bad_config.q.val() {
                     self.code.d.next = self.code_config.val();
@@ -414,7 +351,6 @@ impl Logic for Control {
             State::Running => {
                 self.status.next = self.status_running.val();
                 self.cidx_seen.d.next = self.fetch_cidx.val();
-                self.pidx_seen.d.next = self.write_pidx.val();
                 self.quiet.d.next = 0.into();
                 if self.found.q.val() {
                     self.code.d.next = self.found_code.q.val();
@@ -430,7 +366,6 @@ impl Logic for Control {
             }
             State::Halting => {
                 self.status.next = self.status_halted.val();
-                self.pidx_seen.d.next = self.write_pidx.val();
                 if self.bus_quiet.val() {
                     self.clearing.d.next = true;
                     self.state.d.next = State::Halted;
@@ -444,12 +379,7 @@ impl Logic for Control {
             }
             State::Halted => {
                 self.status.next = self.status_halted.val();
-                if self.fetch_idle.val() & self.write_idle.val() {
-                    self.status.next = self.status_halted.val() | self.status_idle.val();
-                }
-                if self.write_on.q.val() {
-                    self.pidx_seen.d.next = self.write_pidx.val();
-                }
+                self.at_rest.next = true;
                 if !self.enable.val() {
                     self.quiet.d.next = 0.into();
                     self.write_on.d.next = false;
@@ -467,35 +397,32 @@ impl Logic for Control {
                 }
             }
         }
+        if self.at_rest.val() & self.fetch_idle.val() & self.write_idle.val() {
+            self.status.next = self.status.val() | self.status_idle.val();
+        }
         self.fetch_enable.next = self.fetch_on.q.val();
         self.write_enable.next = self.write_on.q.val();
-        self.clear.next = self.clearing.q.val();
+        self.clear.next = self.clearing.q.val() | self.reset.val();
         self.running.next = self.fetch_on.q.val();
         self.error.next = bit_cast::<32, 8>(self.code.q.val());
         self.error_detail.next = self.detail.q.val();
         self.h2c_cidx.next = self.cidx_seen.q.val();
-        self.c2h_pidx.next = self.pidx_seen.q.val();
 
-        self.in_flight_next.next = self.in_flight.q.val();
-        if self.packet.val() & !self.verdict.val() {
-            self.in_flight_next.next = self.in_flight.q.val() + self.one_packet.val();
+        self.packet_in.d.next = self.packet.val();
+        self.verdicts_out.d.next = self.verdicts.val();
+        self.cleared.d.next = self.clearing.q.val();
+        self.change.next = bit_cast::<IN_FLIGHT_BITS, VERDICT_BITS>(self.verdicts_out.q.val());
+        if self.packet_in.q.val() {
+            self.change.next =
+                bit_cast::<IN_FLIGHT_BITS, VERDICT_BITS>(self.verdicts_out.q.val()) - self.one_packet.val();
         }
-        if self.verdict.val() & !self.packet.val() {
-            self.in_flight_next.next = self.in_flight.q.val() - self.one_packet.val();
-        }
+        self.in_flight_next.next = self.in_flight.q.val() - self.change.val();
         self.in_flight.d.next = self.in_flight_next.val();
         self.discarded.next = 0.into();
-        if self.clearing.q.val() {
+        if self.cleared.q.val() {
             self.in_flight.d.next = 0.into();
             self.discarded.next = self.in_flight_next.val();
         }
-
-        self.requested.d.next = self.irq_req.val();
-        self.irq_disarm.next = self.irq_req.val() & !self.requested.q.val();
-        if self.irq_req.val() & self.irq_ack.val() {
-            self.interrupts.d.next = self.interrupts.q.val() + self.one.val();
-        }
-        self.irq_count.next = self.interrupts.q.val();
 
         if self.reset.val() {
             self.state.d.next = State::Stopped;
@@ -507,11 +434,10 @@ impl Logic for Control {
             self.detail.d.next = 0.into();
             self.found.d.next = false;
             self.in_flight.d.next = 0.into();
+            self.packet_in.d.next = false;
+            self.verdicts_out.d.next = 0.into();
+            self.cleared.d.next = false;
             self.cidx_seen.d.next = 0.into();
-            self.pidx_seen.d.next = 0.into();
-            self.lines_taken.d.next = 0.into();
-            self.requested.d.next = false;
-            self.interrupts.d.next = 0.into();
         }
     }
 }

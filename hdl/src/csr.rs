@@ -25,6 +25,7 @@ use wiresift_abi::geometry::Geometry;
 
 pub mod counter;
 pub mod counters;
+pub mod meter;
 pub mod word;
 
 use word::{NUMBER_BITS, Word, place};

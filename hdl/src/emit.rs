@@ -3,6 +3,9 @@
 use rust_hdl::core::check_error::CheckError;
 use rust_hdl::core::prelude::*;
 
+use wiresift_abi::geometry::{Geometry, LAB, LINE};
+
+use crate::card::{LabCard, LineCard};
 use crate::merge::{MergeError, merge};
 
 /// Why a block gives no text.
@@ -11,6 +14,9 @@ pub enum EmitError {
     /// An open connection, a loop, or an input that is written.
     #[error("the block is not sound: {0:?}")]
     Check(CheckError),
+    /// No card is built with these sizes.
+    #[error("no card is built for the geometry {0}")]
+    Geometry(&'static str),
     /// RustHDL emitted what the merging pass does not understand.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -25,4 +31,18 @@ pub fn verilog<B: Block>(mut block: B) -> Result<String, EmitError> {
     block.connect_all();
     check_all(&block).map_err(EmitError::Check)?;
     Ok(merge(&generate_verilog_unchecked(&block))?)
+}
+
+/// The Verilog of the whole card of a geometry. The same geometry gives the same text.
+///
+/// # Errors
+/// See [`EmitError`]; a geometry that is neither [`LINE`] nor [`LAB`] has no card.
+pub fn card_verilog(geometry: &Geometry) -> Result<String, EmitError> {
+    if *geometry == LINE {
+        verilog(LineCard::line())
+    } else if *geometry == LAB {
+        verilog(LabCard::lab())
+    } else {
+        Err(EmitError::Geometry(geometry.name))
+    }
 }

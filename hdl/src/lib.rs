@@ -4,6 +4,7 @@
 //! which a packet meets them.
 #![forbid(unsafe_code)]
 
+pub mod card;
 pub mod classify;
 pub mod control;
 pub mod csr;

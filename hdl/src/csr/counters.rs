@@ -155,11 +155,6 @@ counters! {
         commands Commands "A command was taken from the ring.";
         c2h_lines C2hLines "A line was written to the C2H ring.";
         status_lines StatusLines "The status line was written.";
-        verdicts Verdicts "A verdict record was handed to the writer.";
-        acl_matches AclMatches "An ACL rule matched a packet.";
-        signature_matches SignatureMatches "A signature header matched a packet.";
-        cut Cut "A packet had the flag CUT.";
-        deferred Deferred "A packet had the flag DEFER.";
         read_bursts ReadBursts "A read burst was asked for.";
         read_errors ReadErrors "A beat was read with an error response.";
         write_bursts WriteBursts "A write burst was asked for.";
@@ -171,8 +166,13 @@ counters! {
     numbers {
         packet_bytes 16 PacketBytes "Bytes of the packet that was taken.";
         packets_discarded 16 PacketsDiscarded "Packets discarded by a stop or a halt.";
-        id_records 2 IdRecords "Id records handed to the writer.";
-        pad_records 2 PadRecords "Pad records handed to the writer.";
+        verdicts 3 Verdicts "Verdict records handed to the writer.";
+        id_records 3 IdRecords "Id records handed to the writer.";
+        pad_records 3 PadRecords "Pad records handed to the writer.";
+        acl_matches 3 AclMatches "Verdicts with an ACL rule among them.";
+        signature_matches 3 SignatureMatches "Verdicts with signature headers among them.";
+        cut 3 Cut "Verdicts with the flag CUT among them.";
+        deferred 3 Deferred "Verdicts with the flag DEFER among them.";
     }
 }
 

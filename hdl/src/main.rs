@@ -1,0 +1,81 @@
+//! The command of this crate: writes the card's Verilog.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
+use wiresift_abi::geometry::{ALL, Geometry};
+use wiresift_hdl::emit::{EmitError, card_verilog};
+
+/// Builds the Wiresift card.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Writes the Verilog of the card as `card_<geometry>.v`; its top module is `top`.
+    Emit {
+        /// Sizes of the card.
+        #[arg(long, value_parser = geometries())]
+        geometry: String,
+        /// Folder to write to; it is made where it does not exist.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+fn geometries() -> PossibleValuesParser {
+    PossibleValuesParser::new(ALL.map(|geometry| geometry.name))
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error("no geometry {0}")]
+    Geometry(String),
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    #[error("cannot write {}", .0.display())]
+    Write(PathBuf, #[source] std::io::Error),
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprint!("error: {error}");
+            let mut cause = std::error::Error::source(&error);
+            while let Some(inner) = cause {
+                eprint!(": {inner}");
+                cause = inner.source();
+            }
+            eprintln!();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Emit { geometry, out } => {
+            let geometry = by_name(&geometry)?;
+            let text = card_verilog(geometry)?;
+            let path = out.join(format!("card_{}.v", geometry.name));
+            let write = || {
+                std::fs::create_dir_all(&out)?;
+                std::fs::write(&path, &text)
+            };
+            write().map_err(|error| CommandError::Write(path.clone(), error))?;
+            println!("{}: {} lines", path.display(), text.lines().count());
+            Ok(())
+        }
+    }
+}
+
+fn by_name(name: &str) -> Result<&'static Geometry, CommandError> {
+    Geometry::by_name(name).ok_or_else(|| CommandError::Geometry(name.to_owned()))
+}
