@@ -61,9 +61,12 @@ pub fn compile(
     let expanded = Expanded::new(rules, geometry)?;
     let secret = secret(options.seed)?;
     let hash = ByteHash::new(&secret);
-    // Every entry of a rule is made of prefixes; another one has the TCAM only.
-    let items: Vec<Item> = expanded.entries.iter().filter_map(Item::of).collect();
-    debug_assert_eq!(items.len(), expanded.entries.len());
+    #[expect(clippy::expect_used, reason = "`normalise` makes every address a prefix")]
+    let items: Vec<Item> = expanded
+        .entries
+        .iter()
+        .map(|entry| Item::of(entry).expect("an entry whose address is not a prefix"))
+        .collect();
     let placement = Placement::new(&items, &hash, geometry);
     let tcam = placement.left();
     if tcam.len() > geometry.tcam_entries {

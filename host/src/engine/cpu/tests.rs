@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
@@ -9,13 +10,15 @@ use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::geometry::{self, Geometry, LAB, LINE};
 use wiresift_abi::image::{HEADER_BYTES, ImageHeader};
+use wiresift_abi::vector::Class;
 
 use super::*;
+use crate::capture::{Capture, Next};
 use crate::compile::testing::{Random, classbench, corpus, unpacked};
 use crate::compile::{CompileError, Options, compile};
 use crate::device::{Batch, Device, PacketInfo};
 use crate::engine::reference::Reference;
-use crate::rules::model::{AddressList, AddressRange, Condition, Family, PortList, RuleSet};
+use crate::rules::model::*;
 
 const SEED: Options = Options { seed: Some(3) };
 
@@ -154,7 +157,7 @@ fn headers(trace: &str) -> Vec<Header> {
                 sport: numbers[2] as u16,
                 dport: numbers[3] as u16,
                 proto: numbers[4] as u8,
-                class: wiresift_abi::vector::Class::IP | wiresift_abi::vector::Class::PORTS,
+                class: Class::IP | Class::PORTS,
                 ..Header::default()
             }
         })
@@ -191,6 +194,88 @@ fn classbench_traces_find_the_first_rule() {
             assert_eq!(engine.look_up(&header.key()), expected.map(|n| n as u32), "{name} {header:?}");
         }
     }
+}
+
+/// Every capture below a folder.
+fn captures(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            captures(&path, found);
+        } else if path.to_string_lossy().contains(".pcap")
+            || path.extension().is_some_and(|end| end == "trace")
+        {
+            found.push(path);
+        }
+    }
+}
+
+/// Packets of a capture up to its end, or to where it is damaged.
+fn packets(path: &Path) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    let Ok(mut capture) = Capture::open(path, Arc::default()) else { return packets };
+    while let Ok(Next::Packet(packet)) = capture.next(true) {
+        packets.push(packet.bytes.to_vec());
+    }
+    packets
+}
+
+/// A condition for exactly the addresses and the destination port of a packet.
+fn condition_of(header: &Header) -> Condition {
+    let v6 = header.class & Class::IPV6 != 0;
+    let address = |placed: u128| {
+        let v4 = || IpAddr::V4(Ipv4Addr::from_bits((placed >> 96) as u32));
+        let address = if v6 { IpAddr::V6(Ipv6Addr::from_bits(placed)) } else { v4() };
+        AddressList { include: vec![AddressRange { first: address, last: address }], exclude: vec![] }
+    };
+    let has_ports = header.class & Class::PORTS != 0;
+    let ports = || PortList::Ports { include: vec![header.dport..=header.dport], exclude: vec![] };
+    Condition {
+        family: if v6 { Family::V6 } else { Family::V4 },
+        protocols: vec![(header.proto, 255)],
+        src: address(header.src),
+        dst: address(header.dst),
+        sport: PortList::Any,
+        dport: if has_ports { ports() } else { PortList::Any },
+    }
+}
+
+#[test]
+fn real_packets_are_decided_as_by_the_reference() {
+    let Some(corpus) = corpus() else { return };
+    let mut files = Vec::new();
+    captures(&corpus.join("pcaps"), &mut files);
+    files.sort();
+    let packets: Vec<Vec<u8>> = files.iter().flat_map(|file| packets(file)).collect();
+    // Rules for every 40th packet, some of them with the family alone or both ways.
+    let mut rules = Random(ChaCha8Rng::seed_from_u64(1)).rules(0, 1);
+    let template = rules.signatures.remove(0);
+    for (n, packet) in packets.iter().step_by(40).enumerate() {
+        let header = Header::of(packet);
+        if header.class & Class::IP == 0 {
+            continue;
+        }
+        let condition = condition_of(&header);
+        if n % 2 == 0 {
+            let origin = Origin { file: "acl".to_owned(), line: n as u32 + 1 };
+            rules.acl.push(AclRule { condition, action: AclAction::Match, origin });
+        } else {
+            let class = RuleClass::Exact;
+            let bidirectional = n % 3 == 0;
+            rules.signatures.push(Signature { condition, class, bidirectional, ..template.clone() });
+        }
+    }
+    let mut engine = engine(&rules, &LINE);
+    let mut reference = Reference::new(&rules);
+    let (mut matched, mut flagged) = (0, 0);
+    for packet in &packets {
+        let decision = engine.decide(packet);
+        assert_eq!(decision, reference.decide(packet), "{packet:02x?}");
+        matched += usize::from(decision.acl.is_some() || !decision.signatures.is_empty());
+        flagged += usize::from(decision.flags.0 != 0);
+    }
+    println!("{} captures, {} packets, {matched} matched, {flagged} flagged", files.len(), packets.len());
+    assert!(matched > packets.len() / 40 && flagged > 100, "{matched} matched, {flagged} flagged");
 }
 
 /// The file with another body, and CRCs that fit it.
