@@ -91,6 +91,7 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     next_free: Signal<Local, Bits<CREDIT_BITS>>,
     first_slot: Constant<Bits<BEATS>>,
     credits: Constant<Bits<CREDIT_BITS>>,
+    all_but_one: Constant<Bits<CREDIT_BITS>>,
     one: Constant<Bits<CREDIT_BITS>>,
     clear: Constant<Bits<OPCODE_BITS>>,
 }
@@ -142,6 +143,7 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
             next_free: Signal::default(),
             first_slot: Constant::new(1.into()),
             credits: Constant::new((geometry.packets_in_flight as u64).into()),
+            all_but_one: Constant::new((geometry.packets_in_flight as u64 - 1).into()),
             one: Constant::new(1.into()),
             clear: Constant::new((Opcode::Clear as u64).into()),
         }
@@ -204,8 +206,9 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Logic for Window<BEAT_BITS, BEA
             self.next_free.next = self.free.q.val() + self.one.val();
         }
         self.free.d.next = self.next_free.val();
-        self.all_free.d.next = self.next_free.val() == self.credits.val();
-        // Same as `next_free` not zero, with fewer levels.
+        // Whether `next_free` is all credits, or not zero, is said without waiting for its carry.
+        self.all_free.d.next = !self.element.val()
+            & (self.all_free.q.val() | (self.returned.val() & (self.free.q.val() == self.all_but_one.val())));
         self.spare.next = self.free.q.val().get_bits::<7>(1).any()
             | (self.free.q.val().get_bit(0) & !self.element.val())
             | self.returned.val();

@@ -283,7 +283,7 @@ fn stimulus<const BEAT_BITS: usize, const BEATS: usize>(
     uut.s_axis_length.next = u64::from(rng.random::<u16>()).into();
     uut.s_axis_sequence.next = u64::from(rng.random::<u32>()).into();
     // Phases in which credits hardly come back, and phases in which more come than are out.
-    uut.credit.next = rng.random_range(0..100) < if cycle / 400 % 2 == 0 { 2 } else { 90 };
+    uut.credit.next = rng.random_range(0..100) < if (cycle / 400).is_multiple_of(2) { 2 } else { 90 };
     uut.cleared.next = rng.random_range(0..8) == 0;
 }
 
