@@ -1,0 +1,90 @@
+//! How fast the simulated card is, in cycles: `cargo run --release -p wiresift-testbench --example
+//! throughput [-- GEOMETRY [PACKETS]]`.
+//!
+//! The whole card with a latency of one microsecond on the bus and no stalls; the driver keeps the ring
+//! full. Counters are read at the begin and the end of the steady state, which leaves out the first
+//! tenth of the packets. Nothing is asserted: this is a measurement.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::csr::Counter;
+use wiresift_abi::geometry::{Geometry, LINE};
+use wiresift_abi::image::Image;
+use wiresift_driver::{Card, Config};
+use wiresift_testbench::{Options, SimCard};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let name = arguments.next().unwrap_or_else(|| LINE.name.to_owned());
+    let geometry = Geometry::by_name(&name).ok_or_else(|| format!("no geometry `{name}`"))?;
+    let packets: usize = arguments.next().map_or(Ok(4000), |count| count.parse())?;
+    println!("{name}: beats of {} bytes, read latency 1 us\n", geometry.beat_bytes);
+    println!(
+        "bytes | packets a cycle | beats used | starved | blocked | credit | bus read | bus written | cycles/s"
+    );
+    for bytes in [60, 64, 65, 128, 256, 512, 1500, 9000] {
+        measure(geometry, bytes, packets)?;
+    }
+    Ok(())
+}
+
+/// A UDP packet over IPv4 of `bytes` bytes; `n` makes it another one.
+fn packet(bytes: usize, n: usize) -> Vec<u8> {
+    let mut packet = vec![0; bytes];
+    packet[12] = 0x08;
+    packet[14] = 0x45;
+    packet[16..18].copy_from_slice(&((bytes - 14) as u16).to_be_bytes());
+    packet[22] = 64;
+    packet[23] = 17;
+    packet[26..30].copy_from_slice(&(n as u32).to_be_bytes());
+    packet[34..36].copy_from_slice(&(n as u16).to_be_bytes());
+    packet
+}
+
+fn measure(geometry: &'static Geometry, bytes: usize, count: usize) -> Result<(), Box<dyn Error>> {
+    let sim = SimCard::new(&Options::new(geometry))?;
+    let mut card = Card::open(sim, Config { h2c_lines_log2: 16, ..Config::default() })?;
+    let commands = [Command::new(Opcode::Clear, 0), Command::new(Opcode::Commit, 1)];
+    let lines = commands.iter().map(Command::to_line).collect();
+    card.load(Arc::new(Image::new(geometry, lines, Vec::new())?))?;
+
+    let packets: Vec<_> = (0..count).map(|n| packet(bytes, n)).collect();
+    let (mut posted, mut verdicts) = (0, Vec::new());
+    let mut begin = None;
+    let started = Instant::now();
+    // The last packets are not waited for: in the end the ring would run empty.
+    while verdicts.len() < count * 9 / 10 {
+        posted += card.post(packets[posted..].iter().map(Vec::as_slice))?;
+        card.poll(&mut verdicts)?;
+        if begin.is_none() && verdicts.len() >= count / 10 {
+            begin = Some((
+                card.card_counters()?,
+                verdicts.len(),
+                card.transport().cycles(),
+                card.transport().traffic(),
+            ));
+        }
+    }
+    let cycles = card.transport().cycles();
+    let traffic = card.transport().traffic();
+    let speed = cycles as f64 / started.elapsed().as_secs_f64();
+    let (begin, first, begin_cycles, begin_traffic) = begin.ok_or("too few packets")?;
+    let counters = card.card_counters()?.since(&begin);
+    card.transport().check()?;
+    let cycles = (cycles - begin_cycles) as f64;
+    let share = |n: u64| 100.0 * n as f64 / cycles;
+    println!(
+        "{bytes:5} | {:15.3} | {:8.1} % | {:5.1} % | {:5.1} % | {:4.1} % | {:6.1} % | {:9.1} % | {speed:.0}",
+        (verdicts.len() - first) as f64 / cycles,
+        share(counters.get(Counter::PacketBeats)),
+        share(counters.get(Counter::StarvedCycles)),
+        share(counters.get(Counter::BlockedCycles)),
+        share(counters.get(Counter::CreditCycles)),
+        share(traffic.beats_read - begin_traffic.beats_read),
+        share(traffic.beats_written - begin_traffic.beats_written),
+    );
+    Ok(())
+}
