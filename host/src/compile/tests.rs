@@ -11,7 +11,7 @@ use wiresift_abi::vector::{self, Class};
 
 use super::testing::{Random, classbench, corpus};
 use super::*;
-use crate::rules::model::{AclRule, AddressRange, Origin, PortList};
+use crate::rules::model::{AclRule, AddressList, AddressRange, Origin, PortList};
 
 /// What a rule says: ACL or signature, and its number.
 type Match = (Kind, u32);
@@ -206,6 +206,32 @@ fn entries_of_one_key_fill_its_buckets_and_then_the_tcam() {
     assert_eq!(error.rules.len(), RULES_NAMED);
     let text = error.to_string();
     assert!(text.contains("geometry `lab`") && text.contains(" wild:"), "{text}");
+}
+
+#[test]
+fn entries_that_move_to_make_room_are_still_found() {
+    let mut random = random(13);
+    let mut rules = wildcards(1);
+    let one = rules.acl.remove(0);
+    // More than the slots that are free at the first try: two of three buckets are full in the end.
+    for line in 1..=6200 {
+        let mut rule = one.clone();
+        let mut address = || AddressList { include: vec![host(random.0.random())], exclude: vec![] };
+        (rule.condition.src, rule.condition.dst) = (address(), address());
+        rule.origin.line = line;
+        rules.acl.push(rule);
+    }
+    let compiled = compile(&rules, &LAB, &SEED).unwrap();
+    assert_eq!(compiled.report.tcam, 0);
+    let card = Card::new(&compiled.image);
+    for entry in Expanded::new(&rules, &LAB).unwrap().entries {
+        assert!(card.matches(&own_vector(&entry)).contains(&(entry.kind, entry.id)), "{entry:?}");
+    }
+}
+
+fn host(address: u32) -> AddressRange {
+    let address = address.to_be_bytes().into();
+    AddressRange { first: address, last: address }
 }
 
 #[test]

@@ -411,6 +411,10 @@ fn a_slot_outside_its_bucket_is_compared_as_the_card_does() {
         lines.push(Command::new(Opcode::Commit, 1).to_line());
         Image::new(&LAB, lines, compiled.image.metadata().to_vec()).unwrap()
     };
+    let mut unknown = at(0, 0);
+    unknown.data = slot.with(wiresift_abi::entry::ID, 1);
+    let error = CpuEngine::new(&image(unknown)).err();
+    assert!(matches!(error, Some(EngineError::Unknown { what: "ACL rule", id: 1, count: 1 })), "{error:?}");
     let secret = State::of(&compiled.image).secret;
     // A wildcard in bucket 5 of a table that hashes the source: those sources whose hash is 5 find it.
     let mut engine = CpuEngine::new(&image(at(5, 0))).unwrap();
