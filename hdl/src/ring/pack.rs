@@ -43,10 +43,16 @@ const FRESH_RECORDS: usize = 1 + IDS_MAX / IDS_PER_RECORD;
 const FRESH_BITS: usize = FRESH_RECORDS * RECORD_BITS;
 const BOTH_BITS: usize = 2 * FRESH_BITS;
 const REST_BITS: usize = BOTH_BITS - LINE_BITS;
-/// A word of the FIFO: the verdict record, then the ids.
-const WORD_BITS: usize = RECORD_BITS + LIST_BITS;
+/// Bits of the number of ids in an id record.
+const PART_BITS: usize = 2;
+/// A word of the FIFO: the verdict record, the ids, how many go into each id record.
+const WORD_BITS: usize = SECOND_LSB + PART_BITS;
+const FIRST_LSB: usize = RECORD_BITS + LIST_BITS;
+const SECOND_LSB: usize = FIRST_LSB + PART_BITS;
 /// Cycles after which a line is filled up, power of two.
 const WAIT_BITS: usize = 6;
+/// Bits of the number of records that wait or come, at most three.
+const WAITING_BITS: usize = 2;
 /// Bits of a number of records in a line.
 const COUNT_BITS: usize = 3;
 
@@ -64,7 +70,7 @@ const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
 
 const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
 const _: () = assert!(8 * offset_of!(IdRecord, control) == CONTROL_LSB);
-const _: () = assert!(LINE_RECORDS == 4 && FRESH_RECORDS == 3 && IDS_PER_RECORD == 3);
+const _: () = assert!(LINE_RECORDS == 4 && FRESH_RECORDS == 3 && IDS_PER_RECORD == (1 << PART_BITS) - 1);
 const _: () = assert!(c2h::NO_RULE == u32::MAX && ID_BITS < 32 && RecordKind::Pad as u8 == 0);
 
 /// Record packer with a FIFO of `1 << DEPTH_LOG2` results; `DEPTH_COUNT` is `DEPTH_LOG2 + 1`.
@@ -128,11 +134,11 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     given_back: DFF<Bit>,
     /// Records of the last result, low first; unused places are zero.
     fresh: DFF<Bits<FRESH_BITS>>,
-    fresh_count: DFF<Bits<COUNT_BITS>>,
+    fresh_count: DFF<Bits<WAITING_BITS>>,
     fresh_valid: DFF<Bit>,
     /// Records that wait, low first; unused places are zero, which is what a pad record is.
     held: DFF<Bits<FRESH_BITS>>,
-    held_count: DFF<Bits<COUNT_BITS>>,
+    held_count: DFF<Bits<WAITING_BITS>>,
     due: DFF<Bit>,
     waited: DFF<Bits<WAIT_BITS>>,
     whole: DFF<Bits<LINE_BITS>>,
@@ -156,16 +162,18 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     head: Signal<Local, Bits<RECORD_BITS>>,
     head_kind: Signal<Local, Bits<KIND_BITS>>,
     head_sequence: Signal<Local, Bits<16>>,
-    ids_count: Signal<Local, Bits<IDS_BITS>>,
-    first_count: Signal<Local, Bits<IDS_BITS>>,
-    second_count: Signal<Local, Bits<IDS_BITS>>,
+    more_ids: Signal<Local, Bits<IDS_BITS>>,
+    first_in: Signal<Local, Bits<PART_BITS>>,
+    second_in: Signal<Local, Bits<PART_BITS>>,
+    part: [Signal<Local, Bits<PART_BITS>>; 2],
     id: [Signal<Local, Bits<RECORD_BITS>>; IDS_MAX],
     ids_end: Signal<Local, Bits<RECORD_BITS>>,
     first_ids: Signal<Local, Bits<RECORD_BITS>>,
     second_ids: Signal<Local, Bits<RECORD_BITS>>,
     both: Signal<Local, Bits<BOTH_BITS>>,
     rest: Signal<Local, Bits<REST_BITS>>,
-    both_count: Signal<Local, Bits<COUNT_BITS>>,
+    both_count: Signal<Local, Bits<WAITING_BITS>>,
+    full: Signal<Local, Bit>,
     shift: Signal<Local, Bits<10>>,
     flush: Signal<Local, Bit>,
     phase: Signal<Local, Bit>,
@@ -184,11 +192,14 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     id_sequence_lsb: Constant<Bits<8>>,
     id_lsb: [Constant<Bits<8>>; IDS_PER_RECORD],
     id_mask: Constant<Bits<RECORD_BITS>>,
-    id_place: [Constant<Bits<IDS_BITS>>; IDS_MAX],
+    id_place: [Constant<Bits<PART_BITS>>; IDS_PER_RECORD],
     first_place: Constant<Bits<10>>,
     second_place: Constant<Bits<10>>,
     record_log2: Constant<Bits<4>>,
     per_record: Constant<Bits<IDS_BITS>>,
+    whole_part: Constant<Bits<PART_BITS>>,
+    first_lsb: Constant<Bits<8>>,
+    second_lsb: Constant<Bits<8>>,
     verdict_control: Constant<Bits<16>>,
     committed_control: Constant<Bits<16>>,
     ids_control: Constant<Bits<16>>,
@@ -196,7 +207,7 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     kind_ids: Constant<Bits<KIND_BITS>>,
     kind_pad: Constant<Bits<KIND_BITS>>,
     line_records: Constant<Bits<COUNT_BITS>>,
-    none: Constant<Bits<COUNT_BITS>>,
+    none: Constant<Bits<WAITING_BITS>>,
     phases: Constant<Bits<LINE_BITS>>,
 }
 
@@ -268,9 +279,10 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             head: Default::default(),
             head_kind: Default::default(),
             head_sequence: Default::default(),
-            ids_count: Default::default(),
-            first_count: Default::default(),
-            second_count: Default::default(),
+            more_ids: Default::default(),
+            first_in: Default::default(),
+            second_in: Default::default(),
+            part: Default::default(),
             id: Default::default(),
             ids_end: Default::default(),
             first_ids: Default::default(),
@@ -278,6 +290,7 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             both: Default::default(),
             rest: Default::default(),
             both_count: Default::default(),
+            full: Default::default(),
             shift: Default::default(),
             flush: Default::default(),
             phase: Default::default(),
@@ -300,6 +313,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             second_place: Constant::new((2 * RECORD_BITS).to_bits()),
             record_log2: Constant::new((RECORD_BITS.ilog2() as usize).to_bits()),
             per_record: Constant::new(IDS_PER_RECORD.to_bits()),
+            whole_part: Constant::new(IDS_PER_RECORD.to_bits()),
+            first_lsb: Constant::new(FIRST_LSB.to_bits()),
+            second_lsb: Constant::new(SECOND_LSB.to_bits()),
             verdict_control: Constant::new(u64::from(c2h::control(RecordKind::Verdict, 0, false)).into()),
             committed_control: Constant::new(u64::from(c2h::control(RecordKind::Committed, 0, false)).into()),
             ids_control: Constant::new(u64::from(c2h::control(RecordKind::Ids, 0, false)).into()),
@@ -356,7 +372,17 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             | (bit_cast::<RECORD_BITS, 16>(self.length.val()) << self.length_lsb.val())
             | (bit_cast::<RECORD_BITS, 16>(self.out_version.val()) << self.version_lsb.val())
             | (bit_cast::<RECORD_BITS, 16>(self.control.val()) << self.control_lsb.val());
-        if !self.out_commit.val() {
+        self.more_ids.next = self.out_ids_count.val() - self.per_record.val();
+        self.first_in.next = self.out_ids_count.val().get_bits::<PART_BITS>(0);
+        self.second_in.next = 0.into();
+        if self.out_ids_count.val() > self.per_record.val() {
+            self.first_in.next = self.whole_part.val();
+            self.second_in.next = self.more_ids.val().get_bits::<PART_BITS>(0);
+        }
+        if self.out_commit.val() {
+            self.first_in.next = 0.into();
+            self.second_in.next = 0.into();
+        } else {
             self.verdict.next = self.verdict.val()
                 | (bit_cast::<RECORD_BITS, IDS_BITS>(self.out_ids_count.val()) << self.count_lsb.val());
         }
@@ -364,7 +390,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             self.verdict.next = 0.into();
         }
         self.results.s_axis_tdata.next = bit_cast::<WORD_BITS, RECORD_BITS>(self.verdict.val())
-            | (bit_cast::<WORD_BITS, LIST_BITS>(self.out_ids.val()) << self.list_lsb.val());
+            | (bit_cast::<WORD_BITS, LIST_BITS>(self.out_ids.val()) << self.list_lsb.val())
+            | (bit_cast::<WORD_BITS, PART_BITS>(self.first_in.val()) << self.first_lsb.val())
+            | (bit_cast::<WORD_BITS, PART_BITS>(self.second_in.val()) << self.second_lsb.val());
         self.results.s_axis_tvalid.next = self.out_valid.val();
         self.results.m_axis_tready.next = self.go.val();
         self.given_back.d.next = self.go.val() & self.results.m_axis_tvalid.val();
@@ -377,38 +405,40 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         for i in KIND_LSB..(KIND_LSB + 1) {
             self.head_kind.next = self.word.val().get_bits::<KIND_BITS>(i);
         }
-        for i in IDS_LSB..(IDS_LSB + 1) {
-            self.ids_count.next = self.word.val().get_bits::<IDS_BITS>(i);
+        for i in FIRST_LSB..(FIRST_LSB + 1) {
+            self.part[0].next = self.word.val().get_bits::<PART_BITS>(i);
+        }
+        for i in SECOND_LSB..(SECOND_LSB + 1) {
+            self.part[1].next = self.word.val().get_bits::<PART_BITS>(i);
         }
         for i in RECORD_BITS..(RECORD_BITS + 1) {
             for width in ID_BITS..(ID_BITS + 1) {
                 for n in 0..IDS_MAX {
                     self.id[n].next =
                         self.word.val().get_bits::<RECORD_BITS>(i + (n * width)) & self.id_mask.val();
-                    if self.ids_count.val() <= self.id_place[n].val() {
-                        self.id[n].next = 0.into();
-                    }
                 }
             }
         }
-        self.first_count.next = self.ids_count.val();
-        self.second_count.next = 0.into();
-        if self.ids_count.val() > self.per_record.val() {
-            self.first_count.next = self.per_record.val();
-            self.second_count.next = self.ids_count.val() - self.per_record.val();
+        for n in 0..IDS_PER_RECORD {
+            if self.part[0].val() <= self.id_place[n].val() {
+                self.id[n].next = 0.into();
+            }
+            if self.part[1].val() <= self.id_place[n].val() {
+                self.id[n + 3].next = 0.into();
+            }
         }
         self.ids_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
             << self.id_sequence_lsb.val())
             | (bit_cast::<RECORD_BITS, 16>(self.ids_control.val()) << self.control_lsb.val());
         self.first_ids.next = 0.into();
         self.second_ids.next = 0.into();
-        if self.ids_count.val().any() {
+        if self.part[0].val().any() {
             self.first_ids.next = self.ids_end.val()
-                | (bit_cast::<RECORD_BITS, IDS_BITS>(self.first_count.val()) << self.count_lsb.val());
+                | (bit_cast::<RECORD_BITS, PART_BITS>(self.part[0].val()) << self.count_lsb.val());
         }
-        if self.second_count.val().any() {
+        if self.part[1].val().any() {
             self.second_ids.next = self.ids_end.val()
-                | (bit_cast::<RECORD_BITS, IDS_BITS>(self.second_count.val()) << self.count_lsb.val());
+                | (bit_cast::<RECORD_BITS, PART_BITS>(self.part[1].val()) << self.count_lsb.val());
         }
         for n in 0..IDS_PER_RECORD {
             self.first_ids.next = self.first_ids.val() | (self.id[n].val() << self.id_lsb[n].val());
@@ -420,15 +450,15 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
                 | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val()) << self.first_place.val())
                 | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.second_place.val());
             self.fresh_count.d.next = 1.into();
-            if self.second_count.val().any() {
+            if self.part[1].val().any() {
                 self.fresh_count.d.next = 3.into();
-            } else if self.ids_count.val().any() {
+            } else if self.part[0].val().any() {
                 self.fresh_count.d.next = 2.into();
             }
         }
 
         // Stage 2: behind the records that wait; a line when there are four.
-        self.shift.next = bit_cast::<10, COUNT_BITS>(self.held_count.q.val()) << self.record_log2.val();
+        self.shift.next = bit_cast::<10, WAITING_BITS>(self.held_count.q.val()) << self.record_log2.val();
         self.both.next = bit_cast::<BOTH_BITS, FRESH_BITS>(self.held.q.val());
         self.both_count.next = self.held_count.q.val();
         if self.fresh_valid.q.val() {
@@ -436,6 +466,11 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
                 self.both.val() | (bit_cast::<BOTH_BITS, FRESH_BITS>(self.fresh.q.val()) << self.shift.val());
             self.both_count.next = self.held_count.q.val() + self.fresh_count.q.val();
         }
+        // The carry of that sum, written out: it selects what 384 bits become.
+        self.full.next = self.fresh_valid.q.val()
+            & ((self.held_count.q.val().get_bit(1) & self.fresh_count.q.val().get_bit(1))
+                | (self.held_count.q.val().all() & self.fresh_count.q.val().get_bit(0))
+                | (self.fresh_count.q.val().all() & self.held_count.q.val().get_bit(0)));
         for i in LINE_BITS..(LINE_BITS + 1) {
             self.rest.next = self.both.val().get_bits::<REST_BITS>(i);
         }
@@ -458,10 +493,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             self.whole_valid.d.next = false;
             self.held.d.next = self.both.val().get_bits::<FRESH_BITS>(0);
             self.held_count.d.next = self.both_count.val();
-            if self.both_count.val() >= self.line_records.val() {
+            if self.full.val() {
                 self.whole_valid.d.next = true;
                 self.held.d.next = bit_cast::<FRESH_BITS, REST_BITS>(self.rest.val());
-                self.held_count.d.next = self.both_count.val() - self.line_records.val();
             }
             if self.flush.val() {
                 self.whole_valid.d.next = true;
