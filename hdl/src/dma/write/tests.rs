@@ -55,6 +55,8 @@ struct Rig<const BEAT_BITS: usize, const STRB_BITS: usize> {
     answers: VecDeque<(usize, bool)>,
     waits: [Option<Vec<u8>>; 2],
     acknowledged: u32,
+    /// What was acknowledged one and two cycles ago.
+    earlier: [u32; 2],
     cidx: u32,
     statuses: Vec<Words>,
     /// Answers that are errors: number of the answer, response.
@@ -91,6 +93,7 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
             answers: VecDeque::new(),
             waits: [None, None],
             acknowledged: plan.first,
+            earlier: [plan.first; 2],
             cidx: plan.first,
             statuses: Vec::new(),
             bad_answers: Vec::new(),
@@ -153,6 +156,7 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
             self.acknowledged = self.acknowledged.wrapping_add(if record { 4 } else { 0 });
             self.answered += 1;
         }
+        self.earlier = [self.acknowledged, self.earlier[0]];
         self.sim.step();
         self.cycle += 1;
     }
@@ -160,6 +164,10 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
     fn watch(&mut self) {
         let uut = &self.sim.uut;
         assert!(uut.m_axi_bready.val());
+        // Two registers lie between the answer and the index.
+        if self.bad_answers.is_empty() {
+            assert_eq!(self.pidx(), self.earlier[1], "answers of records and status lines are mixed up");
+        }
         let pulses =
             [&uut.line, &uut.status_line, &uut.burst, &uut.write_error, &uut.credit_wait, &uut.irq_disarm];
         for (count, pulse) in self.pulses.iter_mut().zip(pulses) {
@@ -516,6 +524,7 @@ fn a_stop_at_any_time_writes_what_was_taken_and_the_next_start_begins_anew() {
         rig.offered = None;
         rig.pulses = [0; 6];
         rig.acknowledged = 0;
+        rig.earlier = [0; 2];
         rig.cidx = 0;
         rig.cycle = 0;
         rig.start();
