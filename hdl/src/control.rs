@@ -125,6 +125,8 @@ pub struct Control {
     fetch_on: DFF<Bit>,
     write_on: DFF<Bit>,
     clearing: DFF<Bit>,
+    fetch_still: DFF<Bit>,
+    write_still: DFF<Bit>,
     quiet: DFF<Bits<QUIET_BITS>>,
     code: DFF<Bits<8>>,
     detail: DFF<Bits<32>>,
@@ -208,6 +210,8 @@ impl Default for Control {
             fetch_on: Default::default(),
             write_on: Default::default(),
             clearing: Default::default(),
+            fetch_still: Default::default(),
+            write_still: Default::default(),
             quiet: Default::default(),
             code: Default::default(),
             detail: Default::default(),
@@ -252,6 +256,8 @@ impl Logic for Control {
             fetch_on,
             write_on,
             clearing,
+            fetch_still,
+            write_still,
             quiet,
             code,
             detail,
@@ -316,7 +322,9 @@ impl Logic for Control {
 
         // How long the engines that are disabled have had nothing in flight.
         self.bus_quiet.next = self.quiet.q.val().all();
-        if !self.fetch_idle.val() | (!self.write_on.q.val() & !self.write_idle.val()) {
+        self.fetch_still.d.next = self.fetch_idle.val();
+        self.write_still.d.next = self.write_idle.val();
+        if !self.fetch_still.q.val() | (!self.write_on.q.val() & !self.write_still.q.val()) {
             self.quiet.d.next = 0.into();
         } else if !self.bus_quiet.val() {
             self.quiet.d.next = self.quiet.q.val() + self.one_cycle.val();
@@ -397,7 +405,7 @@ impl Logic for Control {
                 }
             }
         }
-        if self.at_rest.val() & self.fetch_idle.val() & self.write_idle.val() {
+        if self.at_rest.val() & self.fetch_still.q.val() & self.write_still.q.val() {
             self.status.next = self.status.val() | self.status_idle.val();
         }
         self.fetch_enable.next = self.fetch_on.q.val();
@@ -429,6 +437,8 @@ impl Logic for Control {
             self.fetch_on.d.next = false;
             self.write_on.d.next = false;
             self.clearing.d.next = false;
+            self.fetch_still.d.next = false;
+            self.write_still.d.next = false;
             self.quiet.d.next = 0.into();
             self.code.d.next = 0.into();
             self.detail.d.next = 0.into();

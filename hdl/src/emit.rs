@@ -22,6 +22,9 @@ pub enum EmitError {
     Merge(#[from] MergeError),
 }
 
+/// First line of a text: some ports have names that Verilator must rename inside, which harms nothing.
+const HEAD: &str = "// verilator lint_off SYMRSVDWORD\n\n";
+
 /// The Verilog of a block, with equal modules merged; the top module is [`crate::merge::TOP`].
 /// Connects the block first.
 ///
@@ -30,7 +33,7 @@ pub enum EmitError {
 pub fn verilog<B: Block>(mut block: B) -> Result<String, EmitError> {
     block.connect_all();
     check_all(&block).map_err(EmitError::Check)?;
-    Ok(merge(&generate_verilog_unchecked(&block))?)
+    Ok(HEAD.to_owned() + &merge(&generate_verilog_unchecked(&block))?)
 }
 
 /// The Verilog of the whole card of a geometry. The same geometry gives the same text.

@@ -14,6 +14,7 @@ pub mod merge;
 pub mod parse;
 pub mod prim;
 pub mod ring;
+pub mod synth;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

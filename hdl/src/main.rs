@@ -1,4 +1,4 @@
-//! The command of this crate: writes the card's Verilog.
+//! The command of this crate: writes the card's Verilog and tells what it costs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use wiresift_abi::geometry::{ALL, Geometry};
 use wiresift_hdl::emit::{EmitError, card_verilog};
+use wiresift_hdl::synth::{SynthError, Target, costs, table};
 
 /// Builds the Wiresift card.
 #[derive(Parser)]
@@ -26,6 +27,19 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Maps the card with yosys, block by block, and prints what it costs as a Markdown table; fails
+    /// where it finds a latch or a memory that did not become what it should.
+    Synth {
+        /// Sizes of the card.
+        #[arg(long, value_parser = geometries())]
+        geometry: String,
+        /// Family of the FPGA.
+        #[arg(long, default_value = "xcup", value_parser = ["xcup", "ecp5"])]
+        target: String,
+        /// Only this module of the card's Verilog.
+        #[arg(long)]
+        block: Option<String>,
+    },
 }
 
 fn geometries() -> PossibleValuesParser {
@@ -37,6 +51,10 @@ fn geometries() -> PossibleValuesParser {
 enum CommandError {
     #[error("no geometry {0}")]
     Geometry(String),
+    #[error("no target {0}")]
+    Target(String),
+    #[error(transparent)]
+    Synth(#[from] SynthError),
     #[error(transparent)]
     Emit(#[from] EmitError),
     #[error("cannot write {}", .0.display())]
@@ -71,6 +89,12 @@ fn run(command: Command) -> Result<(), CommandError> {
             };
             write().map_err(|error| CommandError::Write(path.clone(), error))?;
             println!("{}: {} lines", path.display(), text.lines().count());
+            Ok(())
+        }
+        Command::Synth { geometry, target, block } => {
+            let target = Target::by_name(&target).ok_or(CommandError::Target(target))?;
+            let costs = costs(by_name(&geometry)?, target, block.as_deref())?;
+            print!("{}", table::markdown(&costs, target));
             Ok(())
         }
     }

@@ -65,6 +65,47 @@ pub fn merge(verilog: &str) -> Result<String, MergeError> {
     Ok(text)
 }
 
+/// Instances in a module of a merged text: the module and how many there are of it, in order of
+/// their names.
+pub fn instances(verilog: &str, name: &str) -> Result<BTreeMap<String, usize>, MergeError> {
+    let modules = split(verilog)?;
+    let mut counts = BTreeMap::new();
+    for line in modules.get(name).map_or(&[][..], |module| &module.body) {
+        if let Some((kind, _)) = instance(line, &modules) {
+            *counts.entry(kind.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// The part of a merged text that the module `name` needs, itself last; where `is_alone`, its children
+/// are empty modules that synthesis leaves as they are.
+pub fn part(verilog: &str, name: &str, is_alone: bool) -> Result<String, MergeError> {
+    let modules = split(verilog)?;
+    let (mut wanted, mut open) = (Vec::new(), vec![name]);
+    while let Some(next) = open.pop() {
+        if wanted.contains(&next) {
+            continue;
+        }
+        wanted.push(next);
+        if !is_alone || next == name {
+            let body = modules.get(next).map_or(&[][..], |module| &module.body);
+            open.extend(body.iter().filter_map(|line| Some(instance(line, &modules)?.0)));
+        }
+    }
+    let mut text = String::new();
+    for (kind, module) in modules.iter().filter(|(kind, _)| wanted.contains(&kind.as_str())) {
+        let is_empty = is_alone && kind != name;
+        let is_port =
+            |line: &&String| ["input ", "output "].iter().any(|start| line.trim().starts_with(start));
+        let body: Vec<&str> =
+            module.body.iter().filter(|line| !is_empty || is_port(line)).map(String::as_str).collect();
+        let mark = if is_empty { "(* blackbox *)\n" } else { "" };
+        text.push_str(&format!("{mark}module {kind}{}\n{}\nendmodule\n\n", module.ports, body.join("\n")));
+    }
+    Ok(text)
+}
+
 fn split(verilog: &str) -> Result<BTreeMap<String, Module>, MergeError> {
     let mut modules = BTreeMap::new();
     let mut open: Option<Module> = None;
@@ -82,7 +123,7 @@ fn split(verilog: &str) -> Result<BTreeMap<String, Module>, MergeError> {
         } else if let Some((path, ports)) = line.strip_prefix("module ").and_then(|head| head.split_once('('))
         {
             open = Some(Module { path: path.to_owned(), ports: format!("({ports}"), body: Vec::new() });
-        } else if !line.trim().is_empty() {
+        } else if !line.trim().is_empty() && !line.starts_with("//") {
             return Err(MergeError::Outside(number + 1, line.to_owned()));
         }
     }

@@ -183,7 +183,8 @@ fn every_packet_is_answered_discarded_or_in_flight() {
         uut.uut.write_idle.next = rng.random_bool(0.9);
         uut.uut.packet.next = flowing && inside < 200 && rng.random();
         // Behind a clear nothing is left that could be answered.
-        let verdicts = if !was_cleared && rng.random_bool(0.2) { rng.random_range(0..=inside.min(4)) } else { 0 };
+        let verdicts =
+            if !was_cleared && rng.random_bool(0.2) { rng.random_range(0..=inside.min(4)) } else { 0 };
         uut.uut.verdicts.next = verdicts.to_bits();
         uut.settle();
         packets += u64::from(uut.uut.packet.val());

@@ -151,3 +151,18 @@ fn what_is_not_understood_is_an_error() {
     let twice = "module top(a);\nendmodule\n".repeat(2);
     assert_eq!(merge(&twice), Err(MergeError::Twice("top".to_owned())));
 }
+
+#[test]
+fn a_part_holds_what_its_module_needs() {
+    let merged = merge(&emitted()).unwrap();
+    let expected =
+        [("deep", 1), ("dff_20", 1), ("far", 2), ("fifos", 2)].map(|(kind, count)| (kind.to_owned(), count));
+    assert_eq!(instances(&merged, TOP).unwrap().into_iter().collect::<Vec<_>>(), expected);
+    let whole = part(&merged, "fifos", false).unwrap();
+    let modules: Vec<_> = whole.lines().filter(|line| line.starts_with("module ")).collect();
+    assert_eq!(modules.len(), 5, "{modules:?}");
+    assert!(whole.contains("module ram(") && !whole.contains("module deep"));
+    let alone = part(&merged, "fifos", true).unwrap();
+    assert_eq!(alone.matches("(* blackbox *)").count(), 4);
+    assert!(!alone.contains("reg [19:0] mem"));
+}

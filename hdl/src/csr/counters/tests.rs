@@ -35,7 +35,7 @@ fn value(uut: &mut Native<Counters>, counter: Name) -> u64 {
 fn each_counter_counts_its_own_port() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut uut = Native::new(Counters::default());
-    let mut expected = vec![0u64; COUNT];
+    let mut expected = [0u64; COUNT];
     for _ in 0..3000 {
         for (counter, _, _) in COUNTER_TABLE {
             let step = if rng.random() { rng.random_range(0..=step_max(*counter)) } else { 0 };
