@@ -93,3 +93,45 @@ impl<const SLOT: usize, const LOG2: usize> Logic for Bank<SLOT, LOG2> {
         ))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+
+    use super::super::testing::random_bits;
+    use super::*;
+    use crate::gate::passes;
+
+    #[test]
+    fn a_bucket_is_read_whole_and_a_slot_written_alone() {
+        let mut memory = [[Bits::<40>::default(); 3]; 8];
+        let mut read = memory[0];
+        passes(
+            "bank",
+            || Bank::<40, 3>::new(3, RamStyle::Block),
+            2000,
+            1,
+            |uut, rng, _| {
+                for (slot, expected) in uut.slot.iter().zip(read) {
+                    assert_eq!(slot.val(), expected);
+                }
+                let address = rng.random_range(0..8usize);
+                let data = random_bits(rng);
+                let mut any = false;
+                for (slot, write) in memory[address].iter_mut().zip(&mut uut.write) {
+                    write.next = rng.random_bool(0.2);
+                    any |= write.next;
+                    if write.next {
+                        *slot = data;
+                    }
+                }
+                if !any {
+                    read = memory[address];
+                }
+                uut.address.next = (address as u64).to_bits();
+                uut.data.next = data;
+            },
+        );
+    }
+}

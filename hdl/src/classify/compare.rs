@@ -104,14 +104,14 @@ impl<const ADDRESS: usize, const MASK: usize> Logic for Compare<ADDRESS, MASK> {
         dff_setup!(self, clock, compared, held);
         self.ranges.head.next = self.head.val();
         self.ranges.fields.next = self.fields.val();
-        // One bit more than an address has, so that a shift by the whole width leaves the bits above
-        // bit 0 empty whatever a tool makes of a shift by the width.
+        // One bit more than an address has, so that a shift by the whole width is an ordinary one and
+        // leaves the address bits empty.
         self.src_mask.next = self.ones.val() << self.head.val().src_shift;
         self.dst_mask.next = self.ones.val() << self.head.val().dst_shift;
-        self.compared.d.next.src = ((self.key_src.val() & self.src_mask.val().get_bits::<ADDRESS>(1))
+        self.compared.d.next.src = ((self.key_src.val() & self.src_mask.val().get_bits::<ADDRESS>(0))
             == self.src.val())
             & (self.head.val().src_shift <= self.limit.val());
-        self.compared.d.next.dst = ((self.key_dst.val() & self.dst_mask.val().get_bits::<ADDRESS>(1))
+        self.compared.d.next.dst = ((self.key_dst.val() & self.dst_mask.val().get_bits::<ADDRESS>(0))
             == self.dst.val())
             & (self.head.val().dst_shift <= self.limit.val());
         self.compared.d.next.ternary = ((self.fields.val().proto & self.head.val().proto_mask)
@@ -132,5 +132,115 @@ impl<const ADDRESS: usize, const MASK: usize> Logic for Compare<ADDRESS, MASK> {
         self.held.d.next.signature = self.hit.val() & (self.compared.q.val().kind == self.signature.val());
         self.held.d.next.id = self.compared.q.val().id;
         self.candidate.next = self.held.q.val();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+    use rand::seq::IndexedRandom;
+    use rand_chacha::ChaCha8Rng;
+    use wiresift_abi::bits::{Field, Line};
+    use wiresift_abi::entry::{DST_SHIFT, Entry, NARROW_DST, NARROW_SRC, SRC_SHIFT, WIDE_DST, WIDE_SRC};
+    use wiresift_abi::vector::{DST, SPORT, SRC};
+
+    use super::super::layout::{FIELDS_BITS, HEAD_BITS};
+    use super::super::testing::{Pipe, bits_of, entry_for, near, random_id, random_vector};
+    use super::*;
+    use crate::gate::passes;
+
+    /// The part of a line from bit `lsb` up, at most 128 bits.
+    fn part<const N: usize>(line: &Line, lsb: usize) -> Bits<N> {
+        if N <= 32 {
+            return (line.get(Field::new("part", lsb, N)) as u64).to_bits();
+        }
+        bits_of(&Line::default().with(Field::new("part", 0, N), line.get(Field::new("part", lsb, N))))
+    }
+
+    /// A matching slot with source shift `shift`, and a vector that differs from it in nothing, in the
+    /// highest bit that does not count, or in the lowest that does.
+    fn boundary(narrow: bool, cycle: usize, rng: &mut ChaCha8Rng) -> (Line, Line) {
+        let width = if narrow { 32 } else { 128 };
+        let shift = cycle / 6;
+        let (address, field) = if cycle.is_multiple_of(2) { (SRC, SRC_SHIFT) } else { (DST, DST_SHIFT) };
+        let vector = random_vector(rng).with(address, rng.random());
+        let mut entry = entry_for(&vector, width as u32, Kind::Acl, 1, rng);
+        let mask = u128::MAX.checked_shl((shift + 128 - width) as u32).unwrap_or(0);
+        let ternary = if address == SRC { &mut entry.src } else { &mut entry.dst };
+        ternary.mask = mask;
+        ternary.value = vector.get(address) & mask;
+        let slot = if narrow { entry.to_narrow() } else { entry.to_wide() }.unwrap();
+        assert_eq!(slot.get(field), shift as u128);
+        let low = 128 - width + shift;
+        let flipped = match cycle / 2 % 3 {
+            1 if shift > 0 => 1u128 << (low - 1),
+            2 if shift < width => 1 << low,
+            _ => 0,
+        };
+        (slot, vector.with(address, vector.get(address) ^ flipped))
+    }
+
+    /// A slot and a vector that match or nearly do.
+    fn random(narrow: bool, rng: &mut ChaCha8Rng) -> (Line, Line) {
+        let width = if narrow { 32 } else { 128 };
+        let vector = random_vector(rng);
+        let kind = *[Kind::Acl, Kind::Signature].choose(rng).unwrap();
+        let id = random_id(rng);
+        let entry = entry_for(&vector, width, kind, id, rng);
+        let mut slot = if narrow { entry.to_narrow() } else { entry.to_wide() }.unwrap();
+        match rng.random_range(0..8) {
+            0 => slot.set(KIND, rng.random_range(0..4)),
+            1 => slot.set(SRC_SHIFT, rng.random_range(u128::from(width) - 1..256)),
+            2 => slot.set(DST_SHIFT, rng.random_range(u128::from(width) - 1..256)),
+            3 => {
+                let bit = rng.random_range(0..if narrow { NARROW_DST.end() } else { WIDE_DST.end() });
+                slot.0[bit / 8] ^= 1 << (bit % 8);
+            }
+            _ => {}
+        }
+        (slot, near(&vector, rng))
+    }
+
+    fn agrees_with_the_contract<const ADDRESS: usize, const MASK: usize>(name: &str) {
+        let narrow = ADDRESS == 32;
+        let (slot_src, slot_dst) = if narrow { (NARROW_SRC, NARROW_DST) } else { (WIDE_SRC, WIDE_DST) };
+        let mut pipe = Pipe::new(2);
+        let (mut hits, mut misses) = (0, 0);
+        passes(name, Compare::<ADDRESS, MASK>::default, 4000, 3, |uut, rng, cycle| {
+            let (slot, vector) =
+                if cycle < 6 * (ADDRESS + 1) { boundary(narrow, cycle, rng) } else { random(narrow, rng) };
+            let packet = rng.random_bool(0.9);
+            let kind = Entry::from_slot(&slot, narrow)
+                .filter(|entry| packet && entry.matches(&vector))
+                .map(|entry| entry.kind);
+            *if kind.is_some() { &mut hits } else { &mut misses } += 1;
+            let expected = Candidate {
+                acl: kind == Some(Kind::Acl),
+                signature: kind == Some(Kind::Signature),
+                id: (slot.get(wiresift_abi::entry::ID) as u64).to_bits(),
+            };
+            if let Some(expected) = pipe.shift(expected) {
+                assert_eq!(uut.candidate.val(), expected, "cycle {cycle}");
+            }
+            uut.head.next = bits_of::<HEAD_BITS>(&slot).into();
+            uut.src.next = part(&slot, slot_src.lsb);
+            uut.dst.next = part(&slot, slot_dst.lsb);
+            uut.key_src.next = part(&vector, SRC.end() - ADDRESS);
+            uut.key_dst.next = part(&vector, DST.end() - ADDRESS);
+            uut.fields.next = part::<FIELDS_BITS>(&vector, SPORT.lsb).into();
+            uut.packet.next = packet;
+        });
+        assert!(hits > 1000 && misses > 1000, "{hits} {misses}");
+    }
+
+    #[test]
+    fn narrow_slots_match_as_the_contract_says() {
+        agrees_with_the_contract::<32, 33>("compare_narrow");
+    }
+
+    #[test]
+    fn wide_slots_match_as_the_contract_says() {
+        agrees_with_the_contract::<128, 129>("compare_wide");
     }
 }

@@ -278,3 +278,124 @@ impl Logic for Decode {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+    use rand::seq::IndexedRandom;
+    use rand_chacha::ChaCha8Rng;
+    use wiresift_abi::bits::Line;
+    use wiresift_abi::command::Command;
+    use wiresift_abi::geometry::{LAB, LINE};
+
+    use super::super::testing::{Pipe, bits_of, random_line};
+    use super::*;
+    use crate::gate::passes;
+
+    /// A command with numbers on both sides of every limit.
+    fn random_command(rng: &mut ChaCha8Rng) -> Line {
+        let pick = |numbers: &[u128], rng: &mut ChaCha8Rng| *numbers.choose(rng).unwrap();
+        random_line(rng)
+            .with(OPCODE, pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 255], rng))
+            .with(TABLE, pick(&[0, 1, 2, 3, 4, 15, 16, 23, 24, 255], rng))
+            .with(SLOT, pick(&[0, 1, 3, 4, 7, 8, 47, 48, 255], rng))
+            .with(INDEX, pick(&[0, 15, 16, 23, 24, 63, 64, 511, 512, 4095, 4096, 65535], rng))
+    }
+
+    fn op_of(command: &Command) -> Op {
+        let mut op = Op::default();
+        let table = (1u64 << command.table.min(63)).to_bits();
+        match command.opcode {
+            Opcode::Clear => {
+                op.clear = true;
+                op.masks = Bits::<MAX_TABLES>::mask();
+            }
+            Opcode::WriteSlot => op.tables = table,
+            Opcode::WriteMask => op.masks = table,
+            Opcode::WriteSecret => op.secret = true,
+            Opcode::WriteTcamRow => op.row = true,
+            Opcode::WriteTcamEntry => op.entry = true,
+            Opcode::Commit => op.commit = true,
+        }
+        op
+    }
+
+    fn decodes_as_the_contract_says(name: &str, geometry: &'static Geometry) {
+        let mut pipe = Pipe::new(2);
+        let (mut good, mut bad) = (0, 0);
+        passes(
+            name,
+            || Decode::new(geometry),
+            6000,
+            6,
+            |uut, rng, _| {
+                let (valid, is_command) = (rng.random_bool(0.9), rng.random_bool(0.8));
+                let line = if is_command { random_command(rng) } else { random_line(rng) };
+                let command = Command::from_line(&line, geometry);
+                let mut op = Op { packet: valid & !is_command, ..Op::default() };
+                let mut error = None;
+                match command {
+                    Ok(command) if valid & is_command => {
+                        op = op_of(&command);
+                        good += 1;
+                    }
+                    Err(_) if valid & is_command => {
+                        error = Some(line.get(OPCODE) | line.get(TABLE) << 8 | line.get(INDEX) << 16);
+                        bad += 1;
+                    }
+                    _ => {}
+                }
+                let sequence = rng.random::<u32>();
+                let reset = rng.random_bool(0.01);
+                if reset {
+                    pipe.forget();
+                }
+                let new = (!reset).then_some((valid, line, op, error, sequence));
+                match pipe.shift(new) {
+                    Some(Some((valid, line, op, error, sequence))) => {
+                        assert_eq!(uut.out_valid.val(), valid);
+                        let slots = uut.op.val().slots;
+                        assert_eq!(uut.op.val(), Op { slots, ..op });
+                        if op.tables.any() {
+                            assert_eq!(slots, (1u64 << line.get(SLOT)).to_bits::<16>());
+                        }
+                        assert_eq!(uut.error.val(), error.is_some());
+                        if let Some(detail) = error {
+                            assert_eq!(uut.error_detail.val(), (detail as u64).to_bits::<32>());
+                        }
+                        assert_eq!(uut.out_line.val(), bits_of::<LINE_BITS>(&line));
+                        let meta = uut.meta.val();
+                        assert_eq!((meta.packet, meta.commit), (op.packet, op.commit));
+                        assert_eq!(meta.sequence, u64::from(sequence).to_bits::<32>());
+                        assert_eq!(meta.length, (line.get(LENGTH) as u64).to_bits::<16>());
+                        assert_eq!(meta.flags, (line.get(FLAGS) as u64).to_bits::<16>());
+                        assert_eq!(meta.version, (line.get(INDEX) as u64).to_bits::<16>());
+                    }
+                    Some(None) => {
+                        assert!(!uut.out_valid.val() && !uut.error.val());
+                        let slots = uut.op.val().slots;
+                        assert_eq!(uut.op.val(), Op { slots, ..Op::default() });
+                    }
+                    None => {}
+                }
+                uut.reset.next = reset;
+                uut.valid.next = valid;
+                uut.command.next = is_command;
+                uut.line.next = bits_of(&line);
+                uut.sequence_number.next = u64::from(sequence).to_bits();
+            },
+        );
+        assert!(good > 500 && bad > 500, "{good} {bad}");
+    }
+
+    #[test]
+    fn commands_of_line_are_decoded_as_the_contract_says() {
+        decodes_as_the_contract_says("decode_line", &LINE);
+    }
+
+    #[test]
+    fn commands_of_lab_are_decoded_as_the_contract_says() {
+        decodes_as_the_contract_says("decode_lab", &LAB);
+    }
+}

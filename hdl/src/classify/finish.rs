@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! stage 1     valid, meta --->.--------.---> out_*   registers
-//! last stage  list ---------->| Finish |
+//! last stage  found --------->| Finish |
 //!                             '--------'
 //! ```
 //!
@@ -28,7 +28,7 @@ pub struct Finish {
     /// Stage 1: what goes beside it.
     pub meta: Signal<In, Meta>,
     /// Last stage: what all tables found.
-    pub list: Signal<In, List>,
+    pub found: Signal<In, List>,
     /// There is a result.
     pub out_valid: Signal<Out, Bit>,
     /// Result.
@@ -58,7 +58,7 @@ impl Finish {
             reset: Signal::default(),
             valid: Signal::default(),
             meta: Signal::default(),
-            list: Signal::default(),
+            found: Signal::default(),
             out_valid: Signal::default(),
             answer: Signal::default(),
             valids: vec![DFF::default(); cycles],
@@ -101,8 +101,8 @@ impl Logic for Finish {
         }
         self.count.next = 0.into();
         self.tally.next = 0.into();
-        self.places.next = self.list.val().count;
-        self.acl.next = self.list.val().acl;
+        self.places.next = self.found.val().count;
+        self.acl.next = self.found.val().acl;
         for k in 1..(IDS_MAX + 1) {
             self.tally.next = self.tally.val() + self.one.val();
             if self.places.val().get_bit(k) {
@@ -116,14 +116,14 @@ impl Logic for Finish {
         self.held.d.next.acl_valid = !self.acl.val().get_bit(self.none_at.val().index());
         self.held.d.next.acl = self.acl.val().get_bits::<ID_BITS>(0);
         self.held.d.next.ids_count = self.count.val();
-        self.held.d.next.ids = self.list.val().ids;
+        self.held.d.next.ids = self.found.val().ids;
         // The tables find nothing for a command; length and flags of its line mean nothing.
         self.held.d.next.length = 0.into();
         self.held.d.next.flags = 0.into();
         if self.last.val().packet {
             self.held.d.next.length = self.last.val().length;
             self.held.d.next.flags = self.last.val().flags;
-            if self.list.val().cut {
+            if self.found.val().cut {
                 self.held.d.next.flags = self.last.val().flags | self.cut.val();
             }
         }
@@ -136,9 +136,90 @@ impl Logic for Finish {
         self.answer.next = self.held.q.val();
         if self.reset.val() {
             self.held_valid.d.next = false;
+            self.version.d.next = self.version.q.val();
             for i in 0..(self.delay.len()) {
                 self.valids[i].d.next = false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+
+    use super::super::layout::LIST_BITS;
+    use super::super::testing::{Pipe, random_bits, random_id};
+    use super::*;
+    use crate::gate::passes;
+
+    #[test]
+    fn results_carry_the_version_in_force() {
+        let mut metas = Pipe::new(3);
+        let (mut version, mut expected) = (Bits::<16>::default(), None);
+        let (mut commits, mut packets) = (0, 0);
+        passes(
+            "finish",
+            || Finish::new(3),
+            4000,
+            8,
+            |uut, rng, _| {
+                assert_eq!(uut.out_valid.val(), expected.is_some());
+                if let Some(expected) = expected {
+                    assert_eq!(uut.answer.val(), expected);
+                }
+                let number = |rng: &mut rand_chacha::ChaCha8Rng| u64::from(rng.random::<u16>()).to_bits();
+                let kind = rng.random_range(0..4);
+                let meta = Meta {
+                    packet: kind > 1,
+                    commit: kind == 1,
+                    sequence: u64::from(rng.random::<u32>()).to_bits(),
+                    length: number(rng),
+                    flags: number(rng),
+                    version: number(rng),
+                };
+                let ids = rng.random_range(0..=IDS_MAX as u64);
+                let has_acl = rng.random_bool(0.5);
+                let acl = u64::from(random_id(rng));
+                let list = List {
+                    acl: if has_acl { acl.to_bits() } else { (1u64 << ID_BITS).to_bits() },
+                    ids: random_bits::<LIST_BITS>(rng),
+                    count: (1u64 << ids).to_bits(),
+                    cut: rng.random_bool(0.3),
+                };
+                let valid = rng.random_bool(0.8);
+                let reset = rng.random_bool(0.01);
+                if reset {
+                    metas.forget();
+                }
+                expected =
+                    metas.shift((valid & !reset).then_some(meta)).flatten().filter(|_| !reset).map(|meta| {
+                        if meta.commit {
+                            version = meta.version;
+                            commits += 1;
+                        }
+                        packets += usize::from(meta.packet);
+                        let cut = u64::from(if list.cut { Flags::CUT } else { 0 }).to_bits();
+                        Answer {
+                            commit: meta.commit,
+                            silent: !meta.commit & !meta.packet,
+                            acl_valid: has_acl,
+                            sequence: meta.sequence,
+                            length: if meta.packet { meta.length } else { 0.into() },
+                            flags: if meta.packet { meta.flags | cut } else { 0.into() },
+                            version,
+                            acl: if has_acl { acl.to_bits() } else { 0.into() },
+                            ids_count: ids.to_bits(),
+                            ids: list.ids,
+                        }
+                    });
+                uut.reset.next = reset;
+                uut.valid.next = valid;
+                uut.meta.next = meta;
+                uut.found.next = list;
+            },
+        );
+        assert!(commits > 100 && packets > 100);
     }
 }

@@ -157,3 +157,80 @@ impl<const HASHED: usize, const LOG2: usize> Logic for Hasher<HASHED, LOG2> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+    use rand_chacha::ChaCha8Rng;
+    use wiresift_abi::bits::{Field, Line};
+    use wiresift_abi::geometry::WAYS;
+    use wiresift_abi::hash::{ROWS, Secret};
+    use wiresift_abi::vector::Key;
+
+    use super::super::testing::{bits_of, random_line};
+    use super::*;
+    use crate::gate::passes;
+
+    /// The bits that a narrow table hashes, closed up.
+    fn narrowed(line: &Line) -> Line {
+        let rest = Field::new("rest", SPORT.lsb, REST_BITS);
+        Line::default()
+            .with(Field::new("src", 0, 32), line.get(SRC) >> 96)
+            .with(Field::new("dst", 32, 32), line.get(DST) >> 96)
+            .with(Field::new("rest", 64, REST_BITS), line.get(rest))
+    }
+
+    fn agrees_with_the_contract<const HASHED: usize, const LOG2: usize>(name: &str) {
+        let narrow = HASHED == NARROW_HASHED;
+        let mut secret = Secret([Key::default(); ROWS]);
+        let mut masked = [Key::default(); 2];
+        let mut rows_written = 0;
+        let line_of = |line: &Line| if narrow { narrowed(line) } else { *line };
+        let key = |rng: &mut ChaCha8Rng| {
+            let mut line = random_line(rng);
+            if narrow {
+                line = line.with(SRC, line.get(SRC) >> 96 << 96).with(DST, line.get(DST) >> 96 << 96);
+            }
+            (Key::of(&line), line)
+        };
+        passes(
+            name,
+            || Hasher::<HASHED, LOG2>::new(2),
+            600,
+            2,
+            |uut, rng, cycle| {
+                for (n, masked) in masked.iter().enumerate() {
+                    let buckets: Vec<_> =
+                        (0..WAYS).map(|way| secret.bucket(masked, way, LOG2 as u32)).collect();
+                    let found = [uut.way0[n].val().index(), uut.way1[n].val().index()];
+                    assert!(cycle == 0 || found == *buckets, "{found:?} {buckets:?}");
+                }
+                for (n, masked) in masked.iter_mut().enumerate() {
+                    let (new, line) = key(rng);
+                    let mut hashed = line.to_owned();
+                    hashed.set(Field::new("aux", HASHED_BITS, 16), 0);
+                    *masked = Key::of(&hashed);
+                    assert!(new.0[..4] == masked.0[..4]);
+                    uut.masked[n].next = bits_of(&line_of(&hashed));
+                }
+                let index = rng.random_range(0..ROWS + 8);
+                let row = random_line(rng);
+                uut.write.next = rng.random_bool(0.3);
+                uut.index.next = (index as u64).to_bits();
+                uut.data.next = bits_of(&line_of(&row));
+                if uut.write.next && index < ROWS {
+                    secret.0[index] = Key::of(&row);
+                    rows_written += 1;
+                }
+            },
+        );
+        assert!(rows_written > ROWS);
+    }
+
+    #[test]
+    fn buckets_are_those_of_the_contract() {
+        agrees_with_the_contract::<NARROW_HASHED, 9>("hasher_narrow");
+        agrees_with_the_contract::<HASHED_BITS, 12>("hasher_wide");
+    }
+}

@@ -111,7 +111,7 @@ pub struct Op {
     pub masks: Bits<MAX_TABLES>,
     /// WRITE_SLOT: one bit a table.
     pub tables: Bits<MAX_TABLES>,
-    /// WRITE_SLOT: one bit a slot of a bucket pair.
+    /// One bit a slot of a bucket pair; means nothing without WRITE_SLOT.
     pub slots: Bits<{ WAYS * MAX_SLOTS }>,
 }
 

@@ -162,7 +162,7 @@ pub struct Classifier<
     masks: Signal<Local, Bits<MAX_TABLES>>,
     tables: Signal<Local, Bits<MAX_TABLES>>,
     slots: Signal<Local, Bits<{ WAYS * MAX_SLOTS }>>,
-    list: Vec<Signal<Local, List>>,
+    found: Vec<Signal<Local, List>>,
     answer: Signal<Local, Answer>,
     idle: Constant<Op>,
     every_table: Constant<Bits<MAX_TABLES>>,
@@ -242,7 +242,7 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             masks: Signal::default(),
             tables: Signal::default(),
             slots: Signal::default(),
-            list: vec![Signal::default(); lists],
+            found: vec![Signal::default(); lists],
             answer: Signal::default(),
             idle: Constant::new(Op::default()),
             every_table: Constant::new(Bits::<MAX_TABLES>::mask()),
@@ -355,7 +355,7 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             self.narrow[i].dst.next = self.parts4.narrow_dst.val();
             self.narrow[i].fields.next = self.parts4.fields.val();
             self.narrow[i].packet.next = self.op4.q.val().packet;
-            self.list[i].next = self.narrow[i].list.val();
+            self.found[i].next = self.narrow[i].found.val();
         }
         for n in (self.narrow.len())..(self.narrow.len() + 1) {
             for i in 0..(self.wide.len()) {
@@ -374,7 +374,7 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
                 self.wide[i].dst.next = self.parts4.dst.val();
                 self.wide[i].fields.next = self.parts4.fields.val();
                 self.wide[i].packet.next = self.op4.q.val().packet;
-                self.list[n + i].next = self.wide[i].list.val();
+                self.found[n + i].next = self.wide[i].found.val();
             }
         }
         // Stages 4 and 5: TCAM.
@@ -392,26 +392,26 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
         self.tcam.head.next = self.data.val().get_bits::<HEAD_BITS>(0).into();
         self.tcam.clear.next = self.op5.q.val().clear;
         for n in (self.narrow.len() + self.wide.len())..(self.narrow.len() + self.wide.len() + 1) {
-            for i in 0..(self.tcam.list.len()) {
-                self.list[n + i].next = self.tcam.list[i].val();
+            for i in 0..(self.tcam.found.len()) {
+                self.found[n + i].next = self.tcam.found[i].val();
             }
         }
         // A heap: node i has the children 2 i + 1 and 2 i + 2; the lowest nodes have lists instead.
-        for n in (self.list.len() / 2 - 1)..(self.list.len() / 2) {
-            for i in 0..(self.list.len() / 2) {
-                self.merge[n + i].a.next = self.list[2 * i].val();
-                self.merge[n + i].b.next = self.list[2 * i + 1].val();
+        for n in (self.found.len() / 2 - 1)..(self.found.len() / 2) {
+            for i in 0..(self.found.len() / 2) {
+                self.merge[n + i].a.next = self.found[2 * i].val();
+                self.merge[n + i].b.next = self.found[2 * i + 1].val();
             }
         }
-        for i in 0..(self.list.len() / 2 - 1) {
-            self.merge[i].a.next = self.merge[2 * i + 1].list.val();
-            self.merge[i].b.next = self.merge[2 * i + 2].list.val();
+        for i in 0..(self.found.len() / 2 - 1) {
+            self.merge[i].a.next = self.merge[2 * i + 1].found.val();
+            self.merge[i].b.next = self.merge[2 * i + 2].found.val();
         }
         for i in 0..(self.merge.len()) {
             self.merge[i].clock.next = self.clock.val();
         }
         // Last stage.
-        self.finish.list.next = self.merge[0].list.val();
+        self.finish.found.next = self.merge[0].found.val();
         self.out_valid.next = self.finish.out_valid.val();
         self.answer.next = self.finish.answer.val();
         self.out_commit.next = self.answer.val().commit;

@@ -1,9 +1,9 @@
 //! From candidates to the first ACL rule and the list of signature ids.
 //!
 //! ```text
-//! candidate[n] --->| Pick  |---> list     two cycles later; at most PICKED_MAX ids
+//! candidate[n] --->| Pick  |---> found     two cycles later; at most PICKED_MAX ids
 //!
-//! a, b (lists) --->| Merge |---> list     one cycle later; at most IDS_MAX ids
+//! a, b (lists) --->| Merge |---> found     one cycle later; at most IDS_MAX ids
 //! ```
 //!
 //! One [`Pick`] stands behind each table and behind each group of TCAM entries, a tree of [`Merge`]
@@ -30,7 +30,7 @@ pub struct Pick {
     /// Candidates.
     pub candidate: Vec<Signal<In, Candidate>>,
     /// Two cycles later.
-    pub list: Signal<Out, List>,
+    pub found: Signal<Out, List>,
     placed: Vec<DFF<Placed>>,
     count: DFF<Bits<COUNT_BITS>>,
     cut: DFF<Bit>,
@@ -59,7 +59,7 @@ impl Pick {
         Self {
             clock: Signal::default(),
             candidate: vec![Signal::default(); candidates],
-            list: Signal::default(),
+            found: Signal::default(),
             placed: vec![DFF::default(); candidates],
             count: DFF::default(),
             cut: DFF::default(),
@@ -158,7 +158,7 @@ impl Logic for Pick {
         if self.is_acl.val() {
             self.held.d.next.acl = bit_cast::<{ ID_BITS + 1 }, ID_BITS>(self.acl.val());
         }
-        self.list.next = self.held.q.val();
+        self.found.next = self.held.q.val();
     }
 }
 
@@ -172,7 +172,7 @@ pub struct Merge {
     /// Ids that come behind.
     pub b: Signal<In, List>,
     /// A cycle later.
-    pub list: Signal<Out, List>,
+    pub found: Signal<Out, List>,
     held: DFF<List>,
     ids: Signal<Local, Bits<LIST_BITS>>,
     moved: Signal<Local, Bits<LIST_BITS>>,
@@ -190,7 +190,7 @@ impl Default for Merge {
             clock: Signal::default(),
             a: Signal::default(),
             b: Signal::default(),
-            list: Signal::default(),
+            found: Signal::default(),
             held: DFF::default(),
             ids: Signal::default(),
             moved: Signal::default(),
@@ -233,6 +233,95 @@ impl Logic for Merge {
             self.held.d.next.count = self.full.val();
             self.held.d.next.cut = true;
         }
-        self.list.next = self.held.q.val();
+        self.found.next = self.held.q.val();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::testing::{Pipe, random_id};
+    use super::*;
+    use crate::gate::passes;
+
+    fn list(acl: Option<u32>, ids: &[u32], cut: bool) -> List {
+        let mut list = List {
+            acl: u64::from(acl.unwrap_or(1 << ID_BITS)).to_bits(),
+            count: (1u64 << ids.len()).to_bits(),
+            cut,
+            ..List::default()
+        };
+        for (n, id) in ids.iter().enumerate() {
+            list.ids.set_bits::<ID_BITS>(n * ID_BITS, u64::from(*id).to_bits());
+        }
+        list
+    }
+
+    fn picks_the_first(name: &str, candidates: usize) {
+        let mut pipe = Pipe::new(2);
+        let mut cuts = 0;
+        passes(
+            name,
+            || Pick::new(candidates),
+            3000,
+            4,
+            |uut, rng, _| {
+                let (mut acl, mut ids) = (None, Vec::new());
+                let density = rng.random::<f64>();
+                for candidate in &mut uut.candidate {
+                    let id = random_id(rng);
+                    let hit = rng.random_bool(density);
+                    let is_acl = rng.random_bool(0.4);
+                    candidate.next = Candidate {
+                        acl: hit & is_acl,
+                        signature: hit & !is_acl,
+                        id: u64::from(id).to_bits(),
+                    };
+                    if candidate.next.acl {
+                        acl = acl.into_iter().chain([id]).min();
+                    } else if hit {
+                        ids.push(id);
+                    }
+                }
+                let cut = ids.len() > PICKED_MAX;
+                cuts += usize::from(cut);
+                ids.truncate(PICKED_MAX);
+                if let Some(expected) = pipe.shift(list(acl, &ids, cut)) {
+                    assert_eq!(uut.found.val(), expected);
+                }
+            },
+        );
+        assert_eq!(cuts > 0, candidates > PICKED_MAX);
+    }
+
+    #[test]
+    fn the_first_acl_rule_and_the_first_ids_are_picked() {
+        picks_the_first("pick_8", 8);
+        picks_the_first("pick_4", 4);
+    }
+
+    fn random_list(rng: &mut ChaCha8Rng) -> (Option<u32>, Vec<u32>, bool) {
+        let ids = (0..rng.random_range(0..=IDS_MAX)).map(|_| random_id(rng)).collect();
+        (rng.random_bool(0.7).then(|| random_id(rng)), ids, rng.random_bool(0.1))
+    }
+
+    #[test]
+    fn lists_are_merged_and_cut_at_the_limit() {
+        let mut pipe = Pipe::new(1);
+        passes("merge", Merge::default, 3000, 5, |uut, rng, _| {
+            let (a, b) = (random_list(rng), random_list(rng));
+            let mut ids: Vec<_> = a.1.iter().chain(&b.1).copied().collect();
+            let cut = ids.len() > IDS_MAX || a.2 || b.2;
+            ids.truncate(IDS_MAX);
+            let expected = list(a.0.into_iter().chain(b.0).min(), &ids, cut);
+            if let Some(expected) = pipe.shift(expected) {
+                assert_eq!(uut.found.val(), expected);
+            }
+            uut.a.next = list(a.0, &a.1, a.2);
+            uut.b.next = list(b.0, &b.1, b.2);
+        });
     }
 }

@@ -80,3 +80,42 @@ impl Logic for Sweep {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+
+    use super::*;
+    use crate::gate::passes;
+
+    #[test]
+    fn every_bucket_is_named_once_then_done_pulses() {
+        let mut at: Option<u64> = None;
+        let (mut done, mut sweeps) = (false, 0);
+        passes(
+            "sweep",
+            || Sweep::new(5),
+            2000,
+            7,
+            |uut, rng, _| {
+                assert_eq!((uut.busy.val(), uut.done.val()), (at.is_some(), done));
+                if let Some(at) = at {
+                    assert_eq!(uut.bucket.val(), at.to_bits::<16>());
+                }
+                sweeps += usize::from(done);
+                done = at == Some(4);
+                at = at.map(|at| at + 1).filter(|at| *at < 5);
+                uut.start.next = rng.random_bool(0.1);
+                uut.reset.next = rng.random_bool(0.02);
+                if uut.start.next {
+                    (at, done) = (Some(0), false);
+                }
+                if uut.reset.next {
+                    (at, done) = (None, false);
+                }
+            },
+        );
+        assert!(sweeps > 20);
+    }
+}

@@ -3,7 +3,7 @@
 //! ```text
 //! stage 1  key, mask, write_mask --------------->.-------.---> masked   stage 2, to the hasher
 //! stage 2  hash0, hash1 ------------------------>|       |
-//! stage 2  write, slots, index, data ----------->| Table |---> list     stage 9
+//! stage 2  write, slots, index, data ----------->| Table |---> found     stage 9
 //! stage 4  src, dst, fields, packet ------------>'-------'
 //! ```
 //!
@@ -126,7 +126,7 @@ pub struct Table<
     /// Stage 4: there is a packet.
     pub packet: Signal<In, Bit>,
     /// Stage 9: what the table found.
-    pub list: Signal<Out, List>,
+    pub found: Signal<Out, List>,
     held_mask: DFF<Bits<HASHED>>,
     held_key: DFF<Bits<HASHED>>,
     written: DFF<Bits<SLOT>>,
@@ -168,7 +168,7 @@ impl<const ADDRESS: usize, const MASK: usize, const HASHED: usize, const SLOT: u
             dst: Signal::default(),
             fields: Signal::default(),
             packet: Signal::default(),
-            list: Signal::default(),
+            found: Signal::default(),
             held_mask: DFF::default(),
             held_key: DFF::default(),
             written: DFF::default(),
@@ -252,6 +252,6 @@ impl<const ADDRESS: usize, const MASK: usize, const HASHED: usize, const SLOT: u
             self.compare[i].packet.next = self.is_packet.q.val();
             self.pick.candidate[i].next = self.compare[i].candidate.val();
         }
-        self.list.next = self.pick.list.val();
+        self.found.next = self.pick.found.val();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! stage 4  key, write_row, chunk, address, row ----->.------.
-//!                                                    | Tcam |---> list[]   stage 9
+//!                                                    | Tcam |---> found[]   stage 9
 //! stage 5  fields, packet, write_entry, index, head >'------'
 //! ```
 //!
@@ -190,7 +190,7 @@ pub struct TcamGroup<const GROUP: usize> {
     /// Stage 6: the rows agree with entry `n`.
     pub agree: Signal<In, Bits<GROUP>>,
     /// Stage 9.
-    pub list: Signal<Out, List>,
+    pub found: Signal<Out, List>,
     entry: Vec<TcamEntry>,
     pick: Pick,
 }
@@ -204,7 +204,7 @@ impl<const GROUP: usize> Default for TcamGroup<GROUP> {
             fields: Signal::default(),
             packet: Signal::default(),
             agree: Signal::default(),
-            list: Signal::default(),
+            found: Signal::default(),
             entry: (0..GROUP).map(|_| TcamEntry::default()).collect(),
             pick: Pick::new(GROUP),
         }
@@ -224,7 +224,7 @@ impl<const GROUP: usize> Logic for TcamGroup<GROUP> {
             self.entry[i].agree.next = self.agree.val().get_bit(i);
             self.pick.candidate[i].next = self.entry[i].candidate.val();
         }
-        self.list.next = self.pick.list.val();
+        self.found.next = self.pick.found.val();
     }
 }
 
@@ -256,7 +256,7 @@ pub struct Tcam<const ENTRIES: usize, const GROUP: usize> {
     /// Stage 5: empties every entry.
     pub clear: Signal<In, Bit>,
     /// Stage 9: what each group found.
-    pub list: Vec<Signal<Out, List>>,
+    pub found: Vec<Signal<Out, List>>,
     rows: Rows<ENTRIES>,
     agree: DFF<Bits<ENTRIES>>,
     group: Vec<TcamGroup<GROUP>>,
@@ -285,7 +285,7 @@ impl<const ENTRIES: usize, const GROUP: usize> Default for Tcam<ENTRIES, GROUP> 
             index: Signal::default(),
             head: Signal::default(),
             clear: Signal::default(),
-            list: vec![Signal::default(); groups],
+            found: vec![Signal::default(); groups],
             rows: Rows::default(),
             agree: DFF::default(),
             group: (0..groups).map(|_| TcamGroup::default()).collect(),
@@ -330,7 +330,11 @@ impl<const ENTRIES: usize, const GROUP: usize> Logic for Tcam<ENTRIES, GROUP> {
             self.group[i].fields.next = self.fields.val();
             self.group[i].packet.next = self.packet.val();
             self.group[i].agree.next = self.agree.q.val().get_bits::<GROUP>(self.base[i].val().index());
-            self.list[i].next = self.group[i].list.val();
+            self.found[i].next = self.group[i].found.val();
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

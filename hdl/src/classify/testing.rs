@@ -1,6 +1,8 @@
 //! What the tests of the classifier share: values to and from bits, seeded entries and vectors, and a plain
 //! model of the tables that is nothing but the contract applied one after the other.
 
+use std::collections::VecDeque;
+
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -51,6 +53,44 @@ pub fn bits_of<const N: usize>(line: &Line) -> Bits<N> {
 /// A line of random bits.
 pub fn random_line(rng: &mut ChaCha8Rng) -> Line {
     Line(std::array::from_fn(|_| rng.random()))
+}
+
+/// What was put in `depth` calls ago.
+pub struct Pipe<T> {
+    queue: VecDeque<T>,
+    depth: usize,
+}
+
+impl<T> Pipe<T> {
+    /// An empty pipe.
+    pub fn new(depth: usize) -> Self {
+        Self { queue: VecDeque::new(), depth }
+    }
+
+    /// Puts a value in, and gives that of `depth` calls before, or `None` at first.
+    pub fn shift(&mut self, value: T) -> Option<T> {
+        self.queue.push_back(value);
+        if self.queue.len() > self.depth { self.queue.pop_front() } else { None }
+    }
+}
+
+impl<T> Pipe<Option<T>> {
+    /// Forgets what is inside but for the value that is about to come out.
+    pub fn forget(&mut self) {
+        let keep = usize::from(self.queue.len() == self.depth);
+        for value in self.queue.iter_mut().skip(keep) {
+            *value = None;
+        }
+    }
+}
+
+/// An id, often one at the end of the range.
+pub fn random_id(rng: &mut ChaCha8Rng) -> u32 {
+    const MAX: u32 = (1 << super::layout::ID_BITS) - 1;
+    match rng.random_range(0..4) {
+        0 => *[0, 1, MAX - 1, MAX].choose(rng).unwrap(),
+        _ => rng.random_range(0..=MAX),
+    }
 }
 
 /// Random bits.
