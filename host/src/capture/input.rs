@@ -58,7 +58,7 @@ impl Input {
             let head = io::Cursor::new(input.available().to_vec());
             let rest = std::mem::replace(&mut input.source, Box::new(io::empty()));
             input.source = Box::new(MultiGzDecoder::new(BufReader::new(head.chain(rest))));
-            (input.start, input.end, input.ended) = (0, 0, false);
+            (input.start, input.end) = (0, 0);
         }
         Ok(input)
     }

@@ -1,12 +1,19 @@
 //! The device that `--device` names.
 
+#[cfg(feature = "rtl")]
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use wiresift_abi::image::Image;
 use wiresift_host::compile::{self, Options};
 use wiresift_host::device::Device;
+#[cfg(feature = "rtl")]
+use wiresift_host::engine::card::CardDevice;
 use wiresift_host::engine::cpu::{CpuDevice, CpuEngine};
 use wiresift_host::engine::reference::ReferenceDevice;
 use wiresift_host::metadata::Metadata;
+#[cfg(feature = "rtl")]
+use wiresift_testbench::{Options as SimOptions, SimCard};
 
 use super::load::Loaded;
 use super::{ClassifyArgs, DeviceName};
@@ -50,7 +57,25 @@ impl ClassifyArgs {
         Ok(Built { device, metadata })
     }
 
+    #[cfg(not(feature = "rtl"))]
     fn simulated_card(&self, _: &Image, _: &[Vec<u32>], _: CpuEngine) -> Result<Box<dyn Device>> {
-        bail!("this version has no simulated card")
+        bail!("this build has no simulated card (feature `rtl`)")
+    }
+
+    #[cfg(feature = "rtl")]
+    fn simulated_card(
+        &self,
+        image: &Image,
+        headers: &[Vec<u32>],
+        engine: CpuEngine,
+    ) -> Result<Box<dyn Device>> {
+        let mut options = SimOptions::new(image.geometry());
+        options.seed = self.seed.unwrap_or(options.seed);
+        options.trace.clone_from(&self.trace);
+        let card = SimCard::new(&options)?;
+        let image = Arc::new(image.clone());
+        let device =
+            CardDevice::open("rtl", card, |card| Ok(card.check()?), image, headers.to_vec(), engine)?;
+        Ok(Box::new(device))
     }
 }
