@@ -5,10 +5,14 @@
 //! FIFO of four entries has every corner of one of 512. A proof counts only when the same properties
 //! fail on a mutant of the block.
 
+mod dma;
 mod prim;
+mod ring;
 
 use std::path::Path;
 use std::process::Command;
+
+use rust_hdl::core::prelude::*;
 
 /// What the engine said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,12 @@ pub fn holds(name: &str, verilog: &str, properties: &str, mutants: &[(&str, &str
         let mutant = verilog.replacen(from, to, 1);
         assert_eq!(run(name, &mutant, properties), Outcome::Fails, "{name}: mutant {from:?} -> {to:?}");
     }
+}
+
+/// The Verilog of a block.
+fn emitted<B: Block>(mut uut: B) -> String {
+    uut.connect_all();
+    generate_verilog(&uut)
 }
 
 fn available() -> bool {

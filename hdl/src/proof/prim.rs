@@ -1,16 +1,9 @@
 //! Proofs of the FIFO and the register slice.
 
-use rust_hdl::core::prelude::*;
-
-use super::holds;
+use super::{emitted, holds};
 use crate::prim::fifo::Fifo;
 use crate::prim::ram::RamStyle;
 use crate::prim::skid::RegisterSlice;
-
-fn emitted<B: Block>(mut uut: B) -> String {
-    uut.connect_all();
-    generate_verilog(&uut)
-}
 
 /// Properties of a block with one stream in and one out, `depth` transfers deep.
 fn stream(depth: usize, latency: usize) -> String {
