@@ -115,10 +115,8 @@ impl Logic for Pick {
             self.fresh.next.id = self.left.val().id;
             self.fresh.next.place = 0.into();
             self.fresh.next.first = false;
-            if self.left.val().acl {
-                if !self.beaten[i].val() {
-                    self.fresh.next.first = true;
-                }
+            if self.left.val().acl & !self.beaten[i].val() {
+                self.fresh.next.first = true;
             }
             if self.left.val().signature {
                 self.fresh.next.place = self.seen.val().get_bits::<PICKED_MAX>(0);

@@ -88,7 +88,7 @@ fn next(
 #[test]
 fn entries_match_as_their_rows_and_ranges_say() {
     let mut rng = ChaCha8Rng::seed_from_u64(40);
-    let vectors: Vec<_> = (0..4).map(|_| random_vector(&mut rng)).collect();
+    let vectors: Vec<_> = (0..2).map(|_| random_vector(&mut rng)).collect();
     let entries: Vec<_> = (0..ENTRIES).map(|_| Some(random_entry(&vectors, &mut rng))).collect();
     let mut queue = tcam_commands(&entries);
     queue.reverse();
@@ -132,5 +132,5 @@ fn entries_match_as_their_rows_and_ranges_say() {
         uut.head.next = bits_of::<HEAD_BITS>(&data).into();
         uut.clear.next = opcode == Opcode::Clear as u128;
     });
-    assert!(packets > 1500 && matched > 500 && full > 50, "{packets} {matched} {full}");
+    assert!(packets > 1500 && matched > 500 && full > 20, "{packets} {matched} {full}");
 }
