@@ -590,13 +590,15 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         }
         self.error_found.d.next = false;
         self.response_bad.d.next = self.bad.val();
-        if self.running.q.val() & self.seen.q.val() & !self.failed.q.val() {
-            if self.ahead.q.val() > self.ring_records.q.val() {
-                self.error_found.d.next = true;
-                self.failed.d.next = true;
-                self.code.d.next = self.code_cidx.val();
-                self.detail.d.next = self.cidx_seen.q.val();
-            }
+        if self.running.q.val()
+            & self.seen.q.val()
+            & !self.failed.q.val()
+            & (self.ahead.q.val() > self.ring_records.q.val())
+        {
+            self.error_found.d.next = true;
+            self.failed.d.next = true;
+            self.code.d.next = self.code_cidx.val();
+            self.detail.d.next = self.cidx_seen.q.val();
         }
         if self.b_valid.q.val() {
             if self.status_answer.val() {
