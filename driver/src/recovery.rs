@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wiresift_abi::csr::{CONTROL_ENABLE, Csr};
+
 use crate::card::{Card, State};
 use crate::conservation::Counters;
 use crate::error::DriverError;
@@ -44,8 +46,10 @@ impl<T: Transport> Card<T> {
     }
 
     fn restart(&mut self, packets: &[Vec<u8>]) -> Result<(), DriverError> {
-        // What a card in disorder counted is worth nothing where it does not even come to rest.
-        if self.stop_gently().is_ok() {
+        // The counts of a card that was reset by somebody, or does not come to rest, say nothing.
+        let is_enabled =
+            self.transport.read_csr(Csr::Control).is_ok_and(|control| control & CONTROL_ENABLE != 0);
+        if self.stop_gently().is_ok() && is_enabled {
             self.close_span();
         }
         self.transport.reset_function()?;

@@ -42,9 +42,10 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// One microsecond at 250 MHz, no stalls, and the limits of AWS F2 (PCIM).
+    /// One microsecond at 250 MHz, no stalls; reads as AWS F2 (PCIM) takes them, writes as the card's
+    /// writer is made for.
     fn default() -> Self {
-        Self { latency: 250, jitter: 0, stall_percent: 0, reads_in_flight: 32, writes_in_flight: 32 }
+        Self { latency: 250, jitter: 0, stall_percent: 0, reads_in_flight: 32, writes_in_flight: 64 }
     }
 }
 

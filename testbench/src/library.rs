@@ -36,8 +36,12 @@ const VERILATOR: [&str; 13] = [
     "15000",
     "--no-timing",
 ];
-const COMPILER: [&str; 8] =
-    ["-std=gnu++17", "-O2", "-fPIC", "-w", "-fno-gnu-unique", "-DVM_COVERAGE=0", "-DVM_SC=0", "-pthread"];
+const COMPILER: [&str; 7] =
+    ["-std=gnu++17", "-fPIC", "-w", "-fno-gnu-unique", "-DVM_COVERAGE=0", "-DVM_SC=0", "-pthread"];
+/// Optimisation of what runs every cycle.
+const FAST: &str = "-O1";
+/// Optimisation of what runs once, which Verilator puts into files of their own, half of the text.
+const SLOW: &str = "-O0";
 
 /// Why there is no library.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +125,8 @@ impl Parts<'_> {
         let verilator = run("verilator", Command::new("verilator").arg("--version"))?;
         let compiler = run("g++", Command::new("g++").arg("--version"))?;
         let mut hash = Sha256::new();
-        let flags = [VERILATOR.join(" "), COMPILER.join(" "), self.is_traced.to_string()];
+        let flags =
+            [VERILATOR.join(" "), COMPILER.join(" "), FAST.into(), SLOW.into(), self.is_traced.to_string()];
         for part in [self.verilog, SHIM, &self.ports, &verilator, &compiler]
             .into_iter()
             .chain(flags.iter().map(String::as_str))
@@ -225,7 +230,12 @@ impl Build {
         let work = || -> Result<(), BuildError> {
             while let Some((source, object)) = next() {
                 let mut compile = Command::new("g++");
-                compile.args(COMPILER).arg(&trace).arg("-DVM_TRACE_FST=0");
+                let is_slow = source.to_string_lossy().contains("__Slow");
+                compile
+                    .args(COMPILER)
+                    .arg(if is_slow { SLOW } else { FAST })
+                    .arg(&trace)
+                    .arg("-DVM_TRACE_FST=0");
                 compile.arg(format!("-DVM_TRACE_VCD={}", u8::from(is_traced)));
                 compile.arg("-I").arg(&self.folder).arg("-I").arg(include);
                 compile.arg("-I").arg(include.join("vltstd")).arg("-c").arg(source).arg("-o").arg(object);

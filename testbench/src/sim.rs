@@ -1,6 +1,7 @@
 //! The simulated card as a transport of the driver.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -68,6 +69,19 @@ pub enum SimError {
     },
 }
 
+/// The Verilog of a card; emitting it takes seconds, so it is done once in a process.
+fn verilog(geometry: &'static Geometry) -> Result<Arc<str>, SimError> {
+    static EMITTED: Mutex<Vec<(u32, Arc<str>)>> = Mutex::new(Vec::new());
+    // Texts are only ever added, whole.
+    let mut emitted = EMITTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, text)) = emitted.iter().find(|(id, _)| *id == geometry.id) {
+        return Ok(Arc::clone(text));
+    }
+    let text: Arc<str> = wiresift_hdl::emit::card_verilog(geometry)?.into();
+    emitted.push((geometry.id, Arc::clone(&text)));
+    Ok(text)
+}
+
 /// The interrupt line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Interrupt {
@@ -102,8 +116,7 @@ impl SimCard {
     /// # Errors
     /// Where the model cannot be built or loaded.
     pub fn new(options: &Options) -> Result<Self, SimError> {
-        let verilog = wiresift_hdl::emit::card_verilog(options.geometry)?;
-        Self::with_verilog(options, &verilog)
+        Self::with_verilog(options, &verilog(options.geometry)?)
     }
 
     /// Like [`SimCard::new`], with a text of one's own: module `top` with the ports of

@@ -380,6 +380,18 @@ fn an_interrupt_comes_for_what_is_posted_and_none_for_nothing() {
     assert!(caller.card.wait(1_000_000).unwrap());
 }
 
+/// Somebody resets the card behind the driver's back.
+#[test]
+fn a_card_that_was_reset_is_brought_back_and_its_books_begin_anew() {
+    let mut caller = Caller::new(4, vec![]);
+    caller.run_and_balance(4, 200);
+    caller.card.transport_mut().reset_function().unwrap();
+    let all = packets(&mut ChaCha8Rng::seed_from_u64(4), 50);
+    caller.run(&all).unwrap();
+    assert_eq!(caller.card.counters().errors_of(Cause::Index), 1);
+    caller.card.conservation(caller.counters).unwrap();
+}
+
 /// Records that came before the interrupt was armed raise none.
 #[test]
 fn records_that_are_there_need_no_interrupt() {
