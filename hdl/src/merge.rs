@@ -123,7 +123,7 @@ fn split(verilog: &str) -> Result<BTreeMap<String, Module>, MergeError> {
         } else if let Some((path, ports)) = line.strip_prefix("module ").and_then(|head| head.split_once('('))
         {
             open = Some(Module { path: path.to_owned(), ports: format!("({ports}"), body: Vec::new() });
-        } else if !line.trim().is_empty() && !line.starts_with("//") {
+        } else if !line.trim().is_empty() && !["//", "(*"].iter().any(|start| line.starts_with(start)) {
             return Err(MergeError::Outside(number + 1, line.to_owned()));
         }
     }

@@ -165,4 +165,5 @@ fn a_part_holds_what_its_module_needs() {
     let alone = part(&merged, "fifos", true).unwrap();
     assert_eq!(alone.matches("(* blackbox *)").count(), 4);
     assert!(!alone.contains("reg [19:0] mem"));
+    assert_eq!(instances(&alone, "fifos"), instances(&merged, "fifos"));
 }
