@@ -41,7 +41,7 @@ const CHANNEL_BATCHES: usize = 8;
 pub struct Totals {
     /// Packets decided.
     pub packets: u64,
-    /// Their bytes on the wire.
+    /// Their bytes, as decided: what a capture says of the wire may be anything.
     pub bytes: u64,
     /// From the first byte read to the last decision.
     pub elapsed: Duration,
@@ -212,8 +212,7 @@ impl Pipeline<'_> {
         self.check(&decided).map_err(wrong)?;
         self.under_way -= 1;
         self.totals.packets += decided.batch.len() as u64;
-        let batch = &decided.batch;
-        self.totals.bytes += (0..batch.len()).map(|n| u64::from(batch.info(n).wire_length)).sum::<u64>();
+        self.totals.bytes += decided.batch.total_bytes() as u64;
         self.bar.show(self.totals.packets);
         self.to_report.send(decided).map_err(|_| Stopped::ReportGone)
     }

@@ -15,7 +15,7 @@ use crate::metadata::Metadata;
 use crate::rules::model::Origin;
 use crate::session::Totals;
 
-/// Packets and their bytes on the wire.
+/// Packets and their bytes.
 #[derive(Clone, Copy, Default)]
 struct Hits {
     packets: u64,
@@ -133,7 +133,7 @@ impl<W: Write> Table<W> {
 impl<W: Write + Send> Report for Table<W> {
     fn decided(&mut self, decided: &Decided) -> io::Result<()> {
         for (n, decision) in decided.decisions.iter().enumerate() {
-            self.count(decision, u64::from(decided.batch.info(n).wire_length));
+            self.count(decision, decided.batch.packet(n).len() as u64);
         }
         Ok(())
     }
