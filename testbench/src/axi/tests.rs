@@ -170,7 +170,8 @@ fn nobody_at_an_address_is_an_error_and_noted() {
 
 #[test]
 fn every_wrong_request_is_a_violation() {
-    let cases: [(fn(&mut Outputs), Violation); 10] = [
+    type Change = fn(&mut Outputs);
+    let cases: [(Change, Violation); 10] = [
         (|o| o.m_axi_arburst = 2, Violation::Burst { channel: "AR", burst: 2 }),
         (|o| o.m_axi_arsize = 3, Violation::Size { channel: "AR", size: 3 }),
         (|o| o.m_axi_arid = 1, Violation::Id { channel: "AR", id: 1 }),
