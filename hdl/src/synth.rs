@@ -129,7 +129,8 @@ pub fn costs(geometry: &Geometry, target: Target, block: Option<&str>) -> Result
 fn cost(text: &str, name: &str, count: usize, target: Target) -> Result<Cost, SynthError> {
     let mut hasher = DefaultHasher::new();
     (text, name, target, include_str!("synth.rs"), include_str!("synth/netlist.rs")).hash(&mut hasher);
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let folder = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from);
     let kept = folder.join("synth").join(format!("{name}-{:016x}.json", hasher.finish()));
     if let Some((cells, path)) = load(&kept) {
         return Ok(Cost { name: name.to_owned(), count, cells, path });
