@@ -1,5 +1,5 @@
 //! How fast the simulated card is, in cycles: `cargo run --release -p wiresift-testbench --example
-//! throughput [-- GEOMETRY [PACKETS]]`.
+//! throughput [-- GEOMETRY [PACKETS [BYTES ..]]]`.
 //!
 //! The whole card with a latency of one microsecond on the bus and no stalls; the driver keeps the ring
 //! full. The steady state leaves out the first and the last tenth of the packets; the card's counters,
@@ -25,7 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!(
         "bytes | packets a cycle | beats used | starved | blocked | credit | bus read | bus written | cycles/s"
     );
-    for bytes in [60, 64, 65, 128, 256, 512, 1500, 9000] {
+    let mut sizes = arguments.map(|bytes| bytes.parse()).collect::<Result<Vec<usize>, _>>()?;
+    if sizes.is_empty() {
+        sizes = vec![60, 64, 65, 128, 256, 512, 1500, 9000];
+    }
+    for bytes in sizes {
         measure(geometry, bytes, packets)?;
     }
     Ok(())
@@ -33,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A UDP packet over IPv4 of `bytes` bytes; `n` makes it another one.
 fn packet(bytes: usize, n: usize) -> Vec<u8> {
-    let mut packet = vec![0; bytes];
+    let mut packet = vec![0; bytes.clamp(42, 9216)];
     packet[12] = 0x08;
     packet[14] = 0x45;
     packet[16..18].copy_from_slice(&((bytes - 14) as u16).to_be_bytes());
