@@ -38,8 +38,9 @@ const VERILATOR: [&str; 13] = [
 ];
 const COMPILER: [&str; 7] =
     ["-std=gnu++17", "-fPIC", "-w", "-fno-gnu-unique", "-DVM_COVERAGE=0", "-DVM_SC=0", "-pthread"];
-/// Optimisation of what runs every cycle.
-const FAST: &str = "-O1";
+/// Optimisation of what runs every cycle. Measured on `lab`: -O1 builds in 23 s of one core and runs 71 to
+/// 83 thousand cycles a second, -O2 in 33 s and 97 to 121 thousand.
+const FAST: &str = "-O2";
 /// Optimisation of what runs once, which Verilator puts into files of their own, half of the text.
 const SLOW: &str = "-O0";
 
