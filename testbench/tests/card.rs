@@ -127,7 +127,10 @@ fn every_packet_gets_its_verdict_on_any_bus() {
         };
         assert_eq!(card.get(Counter::AclMatches), count(|(acl, _)| acl.is_some()));
         assert_eq!(card.get(Counter::SignatureMatches), count(|(_, ids)| !ids.is_empty()));
-        assert_eq!(card.get(Counter::PacketBytes), packets.iter().map(|packet| packet.len() as u64).sum());
+        assert_eq!(
+            card.get(Counter::PacketBytes),
+            packets.iter().map(|packet| packet.len() as u64).sum::<u64>()
+        );
         assert_eq!((card.get(Counter::ReadErrors), card.get(Counter::WriteErrors)), (0, 0));
     }
 }
