@@ -8,14 +8,17 @@
 //!                                  '---------'
 //! ```
 //!
-//! In the first cycle every field gives one bit (the deepest is an address: shift to mask, mask,
-//! equality), in the second they come together. [`Ranges`] is the part that TCAM entries share.
+//! In the first cycle every field gives one bit, an address one for each part of it (the deepest path: shift
+//! to mask, mask, equality); in the second they come together. [`Ranges`] is the part that TCAM entries share.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::entry::{KIND, Kind, SRC_SHIFT};
 
 use super::layout::{Candidate, Compared, Fields, Head};
+
+/// Bits of an address that are joined to one in the first cycle.
+const PART_BITS: usize = 16;
 
 /// Whether both ports are in an entry's ranges. No clock.
 #[derive(LogicBlock, Default)]
@@ -62,10 +65,16 @@ pub struct Compare<const ADDRESS: usize, const MASK: usize> {
     ranges: Ranges,
     compared: DFF<Compared>,
     held: DFF<Candidate>,
+    src_part: Vec<DFF<Bit>>,
+    dst_part: Vec<DFF<Bit>>,
+    src_diff: Signal<Local, Bits<ADDRESS>>,
+    dst_diff: Signal<Local, Bits<ADDRESS>>,
     hit: Signal<Local, Bit>,
     src_mask: Signal<Local, Bits<MASK>>,
     dst_mask: Signal<Local, Bits<MASK>>,
     ones: Constant<Bits<MASK>>,
+    same: Constant<Bits<PART_BITS>>,
+    at: Vec<Constant<Bits<8>>>,
     limit: Constant<Bits<{ SRC_SHIFT.bits }>>,
     acl: Constant<Bits<{ KIND.bits }>>,
     signature: Constant<Bits<{ KIND.bits }>>,
@@ -73,6 +82,7 @@ pub struct Compare<const ADDRESS: usize, const MASK: usize> {
 
 impl<const ADDRESS: usize, const MASK: usize> Default for Compare<ADDRESS, MASK> {
     fn default() -> Self {
+        assert!(ADDRESS.is_multiple_of(PART_BITS));
         assert!(MASK == ADDRESS + 1 && (ADDRESS as u64) < 1 << SRC_SHIFT.bits);
         Self {
             clock: Signal::default(),
@@ -87,10 +97,16 @@ impl<const ADDRESS: usize, const MASK: usize> Default for Compare<ADDRESS, MASK>
             ranges: Ranges::default(),
             compared: DFF::default(),
             held: DFF::default(),
+            src_part: vec![DFF::default(); ADDRESS / PART_BITS],
+            dst_part: vec![DFF::default(); ADDRESS / PART_BITS],
+            src_diff: Signal::default(),
+            dst_diff: Signal::default(),
             hit: Signal::default(),
             src_mask: Signal::default(),
             dst_mask: Signal::default(),
             ones: Constant::new(Bits::<MASK>::mask()),
+            same: Constant::new(0.into()),
+            at: (0..ADDRESS / PART_BITS).map(|n| Constant::new(((n * PART_BITS) as u64).to_bits())).collect(),
             limit: Constant::new((ADDRESS as u64).to_bits()),
             acl: Constant::new((Kind::Acl as u64).to_bits()),
             signature: Constant::new((Kind::Signature as u64).to_bits()),
@@ -108,12 +124,20 @@ impl<const ADDRESS: usize, const MASK: usize> Logic for Compare<ADDRESS, MASK> {
         // leaves the address bits empty.
         self.src_mask.next = self.ones.val() << self.head.val().src_shift;
         self.dst_mask.next = self.ones.val() << self.head.val().dst_shift;
-        self.compared.d.next.src = ((self.key_src.val() & self.src_mask.val().get_bits::<ADDRESS>(0))
-            == self.src.val())
-            & (self.head.val().src_shift <= self.limit.val());
-        self.compared.d.next.dst = ((self.key_dst.val() & self.dst_mask.val().get_bits::<ADDRESS>(0))
-            == self.dst.val())
-            & (self.head.val().dst_shift <= self.limit.val());
+        self.src_diff.next =
+            (self.key_src.val() & self.src_mask.val().get_bits::<ADDRESS>(0)) ^ self.src.val();
+        self.dst_diff.next =
+            (self.key_dst.val() & self.dst_mask.val().get_bits::<ADDRESS>(0)) ^ self.dst.val();
+        for i in 0..(self.src_part.len()) {
+            self.src_part[i].clock.next = self.clock.val();
+            self.dst_part[i].clock.next = self.clock.val();
+            self.src_part[i].d.next =
+                self.src_diff.val().get_bits::<PART_BITS>(self.at[i].val().index()) == self.same.val();
+            self.dst_part[i].d.next =
+                self.dst_diff.val().get_bits::<PART_BITS>(self.at[i].val().index()) == self.same.val();
+        }
+        self.compared.d.next.shifts =
+            (self.head.val().src_shift <= self.limit.val()) & (self.head.val().dst_shift <= self.limit.val());
         self.compared.d.next.ternary = ((self.fields.val().proto & self.head.val().proto_mask)
             == self.head.val().proto)
             & ((self.fields.val().class & self.head.val().class_mask) == self.head.val().class)
@@ -123,11 +147,13 @@ impl<const ADDRESS: usize, const MASK: usize> Logic for Compare<ADDRESS, MASK> {
         self.compared.d.next.kind = self.head.val().kind;
         self.compared.d.next.id = self.head.val().id;
 
-        self.hit.next = self.compared.q.val().src
-            & self.compared.q.val().dst
+        self.hit.next = self.compared.q.val().shifts
             & self.compared.q.val().ternary
             & self.compared.q.val().inside
             & self.compared.q.val().packet;
+        for i in 0..(self.src_part.len()) {
+            self.hit.next = self.hit.val() & self.src_part[i].q.val() & self.dst_part[i].q.val();
+        }
         self.held.d.next.acl = self.hit.val() & (self.compared.q.val().kind == self.acl.val());
         self.held.d.next.signature = self.hit.val() & (self.compared.q.val().kind == self.signature.val());
         self.held.d.next.id = self.compared.q.val().id;

@@ -70,9 +70,9 @@ pub struct Decode {
     masked_table: Signal<Local, Bits<16>>,
     slot: Signal<Local, Bits<16>>,
     index: Signal<Local, Bits<16>>,
-    buckets: Signal<Local, Bits<16>>,
     is_command: Signal<Local, Bit>,
     has_table: Signal<Local, Bit>,
+    has_bucket: Signal<Local, Bit>,
     good: Signal<Local, Bit>,
     fresh: Signal<Local, Op>,
     idle: Constant<Op>,
@@ -94,8 +94,8 @@ pub struct Decode {
     op_commit: Number,
     narrow_tables: Number,
     all_table_count: Number,
-    narrow_last: Number,
-    wide_last: Number,
+    narrow_buckets: Number,
+    wide_buckets: Number,
     slot_count: Number,
     row_count: Number,
     chunk_count: Number,
@@ -139,9 +139,9 @@ impl Decode {
             masked_table: Signal::default(),
             slot: Signal::default(),
             index: Signal::default(),
-            buckets: Signal::default(),
             is_command: Signal::default(),
             has_table: Signal::default(),
+            has_bucket: Signal::default(),
             good: Signal::default(),
             fresh: Signal::default(),
             idle: Constant::new(Op::default()),
@@ -163,8 +163,8 @@ impl Decode {
             op_commit: opcode(Opcode::Commit),
             narrow_tables: number(geometry.narrow_tables),
             all_table_count: number(geometry.tables()),
-            narrow_last: number((1 << geometry.narrow_buckets_log2) - 1),
-            wide_last: number((1 << geometry.wide_buckets_log2) - 1),
+            narrow_buckets: number(1 << geometry.narrow_buckets_log2),
+            wide_buckets: number(1 << geometry.wide_buckets_log2),
             slot_count: number(WAYS * geometry.bucket_slots),
             row_count: number(ROWS),
             chunk_count: number(TCAM_CHUNKS),
@@ -198,9 +198,9 @@ impl Logic for Decode {
         self.index.next = self.line0.q.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
         self.is_command.next = self.valid0.q.val() & self.command0.q.val();
         self.has_table.next = self.masked_table.val() < self.all_table_count.val();
-        self.buckets.next = self.wide_last.val();
+        self.has_bucket.next = self.index.val() < self.wide_buckets.val();
         if self.masked_table.val() < self.narrow_tables.val() {
-            self.buckets.next = self.narrow_last.val();
+            self.has_bucket.next = self.index.val() < self.narrow_buckets.val();
         }
         self.fresh.next.packet = self.valid0.q.val() & !self.command0.q.val();
         self.fresh.next.clear = false;
@@ -225,7 +225,7 @@ impl Logic for Decode {
             if (self.opcode.val() == self.op_slot.val())
                 & self.has_table.val()
                 & (self.slot.val() < self.slot_count.val())
-                & (self.index.val() <= self.buckets.val())
+                & self.has_bucket.val()
             {
                 self.good.next = true;
                 self.fresh.next.tables = self.one_table.val() << self.masked_table.val();

@@ -156,13 +156,11 @@ pub struct List {
     pub cut: Bit,
 }
 
-/// One entry after the first cycle of the comparison.
+/// A slot after the first cycle of the comparison, but for the addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, LogicStruct)]
 pub struct Compared {
-    /// The source address matches.
-    pub src: Bit,
-    /// The destination address matches.
-    pub dst: Bit,
+    /// Both shifts are in range.
+    pub shifts: Bit,
     /// Protocol, class and `aux` match.
     pub ternary: Bit,
     /// Both ports are in range.
