@@ -80,8 +80,8 @@ fn address_item(rng: &mut ChaCha8Rng, pool: &Pool) -> String {
     }
 }
 
-fn addresses(rng: &mut ChaCha8Rng, pool: &Pool) -> String {
-    match rng.random_range(0..5) {
+fn addresses(rng: &mut ChaCha8Rng, pool: &Pool, negated: bool) -> String {
+    match rng.random_range(0..if negated { 5 } else { 4 }) {
         0 | 1 => "any".to_string(),
         2 => address_item(rng, pool),
         3 => {
@@ -104,8 +104,9 @@ fn ports(rng: &mut ChaCha8Rng, pool: &Pool) -> String {
     }
 }
 
-/// Signatures without any condition but their header, `count` of them, with ascending ids.
-pub fn signatures(rng: &mut ChaCha8Rng, pool: &Pool, count: usize) -> String {
+/// Signatures without any condition but their header, `count` of them, with ascending ids. `negated`:
+/// the first may have a negated address, which takes dozens of entries, more than a small card has.
+pub fn signatures(rng: &mut ChaCha8Rng, pool: &Pool, count: usize, negated: bool) -> String {
     let mut text = String::new();
     for sid in 1..=count {
         let protocol = *["ip", "tcp", "udp", "icmp"].choose(rng).unwrap_or(&"ip");
@@ -113,7 +114,7 @@ pub fn signatures(rng: &mut ChaCha8Rng, pool: &Pool, count: usize) -> String {
         let mut port = || if with_ports { ports(rng, pool) } else { "any".to_string() };
         let (sport, dport) = (port(), port());
         let direction = if rng.random_bool(0.15) { "<>" } else { "->" };
-        let (src, dst) = (addresses(rng, pool), addresses(rng, pool));
+        let (src, dst) = (addresses(rng, pool, negated && sid == 1), addresses(rng, pool, false));
         let _ = writeln!(
             text,
             "alert {protocol} {src} {sport} {direction} {dst} {dport} (msg:\"rule {sid}\"; sid:{sid}; rev:1;)"
