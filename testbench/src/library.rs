@@ -38,9 +38,9 @@ const VERILATOR: [&str; 13] = [
 ];
 const COMPILER: [&str; 7] =
     ["-std=gnu++17", "-fPIC", "-w", "-fno-gnu-unique", "-DVM_COVERAGE=0", "-DVM_SC=0", "-pthread"];
-/// Optimisation of what runs every cycle. Measured on `lab`: -O1 builds in 23 s of one core and runs 71 to
-/// 83 thousand cycles a second, -O2 in 33 s and 97 to 121 thousand.
-const FAST: &str = "-O2";
+/// Optimisation of what runs every cycle. -O2 runs `lab` 1.4 times as fast (97 to 121 thousand cycles a
+/// second), but takes minutes for a single file of `line`, which -O1 builds in 75 s of one core.
+const FAST: &str = "-O1";
 /// Optimisation of what runs once, which Verilator puts into files of their own, half of the text.
 const SLOW: &str = "-O0";
 
