@@ -9,7 +9,7 @@
 //! 5. [`c2h`]: records taken by phase, everything in them checked, verdicts tied to packets.
 //! 6. [`card`]: [`card::Card`], which ties these together: bring-up (`bringup`), post and poll,
 //!    loading a rule image (`loader`), stop and recovery (`recovery`), the books (`conservation`).
-//! 7. [`fake`]: the rings of a card as plain Rust, for tests (feature `fake-card`).
+//! 7. `fake`: the rings of a card as plain Rust, for tests (feature `fake-card`).
 //!
 //! The driver trusts nothing the card writes, and never waits without a limit.
 #![deny(unsafe_code)]
