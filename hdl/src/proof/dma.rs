@@ -20,11 +20,11 @@ fn the_reader_asks_for_nothing_outside_the_ring() {
 }
 
 #[test]
-fn the_writer_writes_nothing_outside_ring_and_status_line() {
+fn the_writer_gives_each_line_one_address_and_its_data() {
     let verilog = emitted(Writer::<512, 64>::default());
     let mutants = [
         ("addresses$s_axis_tvalid = begin_write;", "addresses$s_axis_tvalid = tell;"),
-        ("addresses$s_axis_tdata = status_base;", "addresses$s_axis_tdata = 64'd0;"),
+        ("data$s_axis_tvalid = begin_write;", "data$s_axis_tvalid = 1'b0;"),
     ];
     holds("writer of the C2H ring", &verilog, include_str!("../../formal/writer.sv"), &mutants);
 }
