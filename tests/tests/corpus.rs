@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use wiresift_tests::command::{DEVICES, agree, classify};
 use wiresift_tests::corpus;
 
-const VARIABLES: [&str; 22] = [
+const VARIABLES: [&str; 30] = [
     "--var",
     "HOME_NET=[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]",
     "--var",
@@ -32,6 +32,14 @@ const VARIABLES: [&str; 22] = [
     "SSH_PORTS=22",
     "--var",
     "SHELLCODE_PORTS=!80",
+    "--var",
+    "FILE_DATA_PORTS=[80,110,143]",
+    "--var",
+    "SIP_SERVERS=$HOME_NET",
+    "--var",
+    "SIP_PORTS=[5060,5061]",
+    "--var",
+    "FTP_PORTS=21",
 ];
 
 /// The headers of the enabled rules of all rule files, one rule for each that is different.
