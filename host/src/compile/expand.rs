@@ -7,7 +7,7 @@ use wiresift_abi::geometry::{self, Geometry};
 use super::error::CompileError;
 use super::normalise::{count, normalise};
 use crate::metadata::{AclInfo, Metadata, SignatureInfo};
-use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
+use crate::rules::model::{Origin, RuleClass, RuleSet};
 
 /// Numbers that an entry can carry.
 const IDS: usize = 1 << entry::ID.bits;
@@ -82,7 +82,7 @@ impl Expanded {
             if self.entries.len() > self.room {
                 return Ok(());
             }
-            self.metadata.acl.push(AclInfo { action: rule.action, origin: rule.origin.clone() });
+            self.metadata.acl.push(AclInfo::of(rule));
             let entries = normalise(&rule.condition, false, Kind::Acl)
                 .map_err(|error| CompileError::too_many_entries(&rule.origin, error))?;
             if entries.is_empty() {
@@ -105,7 +105,7 @@ impl Expanded {
             if self.entries.len() > self.room {
                 return Ok(());
             }
-            self.metadata.signatures.push(info(signature));
+            self.metadata.signatures.push(SignatureInfo::of(signature));
             if signature.class != RuleClass::Exact {
                 continue;
             }
@@ -131,20 +131,4 @@ impl Expanded {
 /// Entries that a geometry holds when every slot is taken.
 fn room(geometry: &Geometry) -> usize {
     geometry.tcam_entries + (0..geometry.tables()).map(|table| geometry.slots(table)).sum::<usize>()
-}
-
-fn info(signature: &Signature) -> SignatureInfo {
-    SignatureInfo {
-        sid: signature.sid,
-        gid: signature.gid,
-        rev: signature.rev,
-        action: signature.action,
-        msg: signature.msg.clone(),
-        classtype: signature.classtype.clone(),
-        priority: signature.priority,
-        references: signature.references.clone(),
-        metadata: signature.metadata.clone(),
-        class: signature.class.clone(),
-        origin: signature.origin.clone(),
-    }
 }
