@@ -6,6 +6,7 @@ pub mod command;
 pub mod corpus;
 pub mod packets;
 pub mod rules;
+pub mod sets;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
