@@ -5,13 +5,14 @@
 //! it.
 
 use std::net::IpAddr;
+use std::ops::BitAnd;
 
 use rustc_hash::FxHashSet;
 use wiresift_abi::entry::{Entry, Kind, Ternary, prefix_mask};
 use wiresift_abi::vector::Class;
 
 use super::ranges::{self, Range};
-use crate::rules::model::{AddressList, AddressRange, Condition, Family, PortList};
+use crate::rules::model::{AddressList, AddressRange, AuxList, Condition, Details, Family, PortList};
 
 /// Entries that one rule may need at most: a fifth of what the largest geometry holds.
 pub const RULE_ENTRIES_MAX: usize = 1 << 16;
@@ -55,6 +56,7 @@ struct Choices {
     sports: Vec<(u16, u16)>,
     dports: Vec<(u16, u16)>,
     protocols: Vec<Ternary<u8>>,
+    aux: Vec<Ternary<u16>>,
 }
 
 /// A family with the prefixes of source and destination in it.
@@ -67,24 +69,28 @@ struct Side {
 impl Choices {
     fn new(condition: &Condition) -> Self {
         let mut sides = sides(condition);
-        if condition.sport != PortList::Any || condition.dport != PortList::Any {
-            for side in &mut sides {
-                side.class.value |= Class::PORTS;
-                side.class.mask |= Class::PORTS;
-            }
+        let asked = class(condition);
+        for side in &mut sides {
+            side.class.value |= asked.value;
+            side.class.mask |= asked.mask;
         }
         Self {
             sides,
             sports: ports(&condition.sport),
             dports: ports(&condition.dport),
-            protocols: protocols(&condition.protocols),
+            protocols: ternaries(&condition.protocols),
+            aux: match &condition.details.aux {
+                AuxList::Any => vec![Ternary::default()],
+                AuxList::Values(values) => ternaries(values),
+            },
         }
     }
 
     fn count(&self) -> u128 {
         let addresses: u128 =
             self.sides.iter().map(|side| side.src.len() as u128 * side.dst.len() as u128).sum();
-        addresses * self.sports.len() as u128 * self.dports.len() as u128 * self.protocols.len() as u128
+        let ports = self.sports.len() as u128 * self.dports.len() as u128;
+        addresses * ports * self.protocols.len() as u128 * self.aux.len() as u128
     }
 }
 
@@ -100,15 +106,47 @@ fn expand(condition: &Condition, kind: Kind) -> Result<Vec<Entry>, TooManyEntrie
         for (src, dst) in addresses {
             for &sport in &choices.sports {
                 for &dport in &choices.dports {
-                    entries.extend(choices.protocols.iter().map(|&proto| {
-                        let aux = Ternary::default();
-                        Entry { kind, id: 0, src, dst, sport, dport, proto, class: side.class, aux }
+                    entries.extend(choices.protocols.iter().flat_map(|&proto| {
+                        let class = side.class;
+                        let entry =
+                            move |&aux| Entry { kind, id: 0, src, dst, sport, dport, proto, class, aux };
+                        choices.aux.iter().map(entry)
                     }));
                 }
             }
         }
     }
     Ok(entries)
+}
+
+/// Class bits that a condition asks for beyond those of the family.
+fn class(condition: &Condition) -> Ternary<u8> {
+    let Details { vlan, fragment, later_fragment, aux } = &condition.details;
+    let has_ports = condition.sport != PortList::Any || condition.dport != PortList::Any;
+    let mut class = Ternary::default();
+    for (bit, asked) in [
+        (Class::PORTS, has_ports.then_some(true)),
+        (Class::AUX, (*aux != AuxList::Any).then_some(true)),
+        (Class::VLAN, *vlan),
+        (Class::FRAGMENT, *fragment),
+        (Class::LATER_FRAGMENT, *later_fragment),
+    ] {
+        if let Some(asked) = asked {
+            class.mask |= bit;
+            class.value |= if asked { bit } else { 0 };
+        }
+    }
+    class
+}
+
+/// Whether a packet that is not IP can satisfy a condition. Its class bits are zero but that of VLAN tags, as
+/// are its fields, so only what asks for nothing of them may leave the class bit IP open.
+fn holds_without_ip(condition: &Condition) -> bool {
+    condition.family == Family::Any
+        && class(condition).mask & !Class::VLAN == 0
+        && condition.src == AddressList::any()
+        && condition.dst == AddressList::any()
+        && condition.protocols.iter().any(|(_, mask)| *mask == 0)
 }
 
 fn sides(condition: &Condition) -> Vec<Side> {
@@ -124,11 +162,12 @@ fn sides(condition: &Condition) -> Vec<Side> {
     match condition.family {
         Family::V4 => vec![of(v4, V4_BITS, v4_range)],
         Family::V6 => vec![of(v6, V6_BITS, v6_range)],
-        Family::Ip => {
+        Family::Ip | Family::Any => {
             let mut both = vec![of(v4, V4_BITS, v4_range), of(v6, V6_BITS, v6_range)];
             if both.iter().all(whole) {
                 both.truncate(1);
-                both[0].class = Ternary { value: Class::IP, mask: Class::IP };
+                let ip = if holds_without_ip(condition) { 0 } else { Class::IP };
+                both[0].class = Ternary { value: ip, mask: ip };
             }
             both
         }
@@ -179,22 +218,21 @@ fn ports(list: &PortList) -> Vec<(u16, u16)> {
     }
 }
 
-/// Protocols without those that another one holds.
-fn protocols(list: &[(u8, u8)]) -> Vec<Ternary<u8>> {
-    let mut all: Vec<Ternary<u8>> =
-        list.iter().map(|&(value, mask)| Ternary { value: value & mask, mask }).collect();
-    all.sort_unstable_by_key(|proto| (proto.mask, proto.value));
+/// Values and masks without those that another one holds.
+fn ternaries<T: Copy + Ord + BitAnd<Output = T>>(list: &[(T, T)]) -> Vec<Ternary<T>> {
+    let mut all: Vec<(T, T)> = list.iter().map(|&(value, mask)| (mask, value & mask)).collect();
+    all.sort_unstable();
     all.dedup();
-    let holds =
-        |a: &Ternary<u8>, b: &Ternary<u8>| a != b && a.mask & b.mask == a.mask && b.value & a.mask == a.value;
-    all.iter().filter(|b| !all.iter().any(|a| holds(a, b))).copied().collect()
+    let holds = |a: &(T, T), b: &(T, T)| a != b && a.0 & b.0 == a.0 && b.1 & a.0 == a.1;
+    let kept = all.iter().filter(|b| !all.iter().any(|a| holds(a, b)));
+    kept.map(|&(mask, value)| Ternary { value, mask }).collect()
 }
 
 fn exchange(entry: &Entry) -> Entry {
     Entry { src: entry.dst, dst: entry.src, sport: entry.dport, dport: entry.sport, ..*entry }
 }
 
-type Order = (u8, u8, u128, u128, u128, u128, (u16, u16), (u16, u16));
+type Order = (u8, u8, u128, u128, u128, u128, (u16, u16), (u16, u16), (u16, u16));
 
 fn order(entry: &Entry) -> Order {
     (
@@ -206,6 +244,7 @@ fn order(entry: &Entry) -> Order {
         entry.dst.mask,
         entry.sport,
         entry.dport,
+        (entry.aux.value, entry.aux.mask),
     )
 }
 

@@ -74,7 +74,7 @@ impl Random {
     }
 
     fn condition(&mut self) -> Condition {
-        let family = [Family::V4, Family::V6, Family::Ip][self.0.random_range(0..3)];
+        let family = [Family::V4, Family::V6, Family::Ip, Family::Any][self.0.random_range(0..4)];
         let protocols = [vec![(6, 255)], vec![(17, 255)], vec![(0, 0)], vec![(1, 255), (58, 255)]];
         Condition {
             family,
@@ -83,12 +83,28 @@ impl Random {
             dst: self.addresses(family),
             sport: self.ports(),
             dport: self.ports(),
+            details: self.details(),
         }
+    }
+
+    /// Nothing most of the time.
+    fn details(&mut self) -> Details {
+        if self.0.random_ratio(2, 3) {
+            return Details::default();
+        }
+        let mut some = || [None, None, Some(false), Some(true)][self.0.random_range(0..4)];
+        let (vlan, fragment, later_fragment) = (some(), some(), some());
+        let aux = match self.0.random_range(0..4) {
+            0 => AuxList::Values(vec![(0x02, 0x12), (0x0800, 0xff00)]),
+            1 => AuxList::Values(vec![(0, 0xffff)]),
+            _ => AuxList::Any,
+        };
+        Details { vlan, fragment, later_fragment, aux }
     }
 
     fn addresses(&mut self, family: Family) -> AddressList {
         let mut list = AddressList::default();
-        if self.0.random_ratio(1, 3) {
+        if family == Family::Any || self.0.random_ratio(1, 3) {
             list.include = vec![prefix4(0, 0), prefix6(0, 0)];
         } else {
             let v4 = prefix4(self.address4(), self.0.random_range(8..=32));
@@ -96,7 +112,7 @@ impl Random {
             list.include = match family {
                 Family::V4 => vec![v4],
                 Family::V6 => vec![v6],
-                Family::Ip => vec![v4, v6],
+                Family::Ip | Family::Any => vec![v4, v6],
             };
         }
         if self.0.random_ratio(1, 40) {

@@ -113,7 +113,11 @@ fn vector(random: &mut Random) -> Line {
     let (src, dst) = (address(), address());
     let ports = random.0.random_bool(0.8);
     let port = |random: &mut Random| if ports { random.0.random_range(76..90) } else { 0 };
-    let class = Class::IP | if v6 { Class::IPV6 } else { 0 } | if ports { Class::PORTS } else { 0 };
+    let has_aux = random.0.random_bool(0.8);
+    let aux = if has_aux { [0, 0x02, 0x12, 0x0803][random.0.random_range(0..4)] } else { 0 };
+    let mut class = Class::IP | if v6 { Class::IPV6 } else { 0 } | if ports { Class::PORTS } else { 0 };
+    class |= if has_aux { Class::AUX } else { 0 };
+    class |= random.0.random::<u8>() & (Class::VLAN | Class::FRAGMENT | Class::LATER_FRAGMENT);
     Line::default()
         .with(vector::SRC, src)
         .with(vector::DST, dst)
@@ -121,6 +125,7 @@ fn vector(random: &mut Random) -> Line {
         .with(vector::DPORT, port(random))
         .with(vector::PROTO, [6, 17, 1, 58][random.0.random_range(0..4)])
         .with(vector::CLASS, class.into())
+        .with(vector::AUX, aux)
 }
 
 /// Checks that every entry is found by a key of its own, and that the tables say what the entries say.
@@ -146,6 +151,7 @@ fn own_vector(entry: &Entry) -> Line {
         .with(vector::DPORT, entry.dport.0.into())
         .with(vector::PROTO, entry.proto.value.into())
         .with(vector::CLASS, entry.class.value.into())
+        .with(vector::AUX, entry.aux.value.into())
 }
 
 const SEED: Options = Options { seed: Some(7) };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::decision::Decision;
 use crate::device::{Batch, Decided, Device, DeviceError};
 use crate::rules::model::{
-    AddressList, AddressRange, Condition, Family, PortList, RuleClass, RuleSet, Signature,
+    AddressList, AddressRange, AuxList, Condition, Details, Family, PortList, RuleClass, RuleSet, Signature,
 };
 use headers::{Headers, Ip};
 
@@ -37,15 +37,14 @@ impl Reference {
     pub fn decide(&mut self, packet: &[u8]) -> Decision {
         let headers = Headers::of(packet);
         let mut decision = Decision { flags: headers.flags, ..Decision::default() };
-        let Some(ip) = &headers.ip else { return decision };
         for (place, rule) in self.rules.acl.iter().enumerate() {
-            if satisfies(ip, &rule.condition) {
+            if satisfies(&headers, &rule.condition) {
                 decision.acl = Some(place as u32);
                 break;
             }
         }
         for (place, signature) in self.rules.signatures.iter().enumerate() {
-            if signature.class == RuleClass::Exact && matches_signature(ip, signature) {
+            if signature.class == RuleClass::Exact && matches_signature(&headers, signature) {
                 decision.signatures.push(place as u32);
             }
         }
@@ -53,17 +52,53 @@ impl Reference {
     }
 }
 
-fn matches_signature(ip: &Ip, signature: &Signature) -> bool {
-    if satisfies(ip, &signature.condition) {
+fn matches_signature(headers: &Headers, signature: &Signature) -> bool {
+    if satisfies(headers, &signature.condition) {
         return true;
     }
-    let backwards = Ip { src: ip.dst, dst: ip.src, ports: ip.ports.map(|(s, d)| (d, s)), ..*ip };
+    let turned = |ip: &Ip| Ip { src: ip.dst, dst: ip.src, ports: ip.ports.map(|(s, d)| (d, s)), ..*ip };
+    let backwards = Headers { ip: headers.ip.as_ref().map(turned), ..headers.clone() };
     signature.bidirectional && satisfies(&backwards, &signature.condition)
 }
 
-fn satisfies(ip: &Ip, condition: &Condition) -> bool {
+fn satisfies(headers: &Headers, condition: &Condition) -> bool {
+    let details = &condition.details;
+    let tagged = !headers.vlan.is_empty();
+    if details.vlan.is_some_and(|asked| asked != tagged) {
+        return false;
+    }
+    match &headers.ip {
+        None => condition.family == Family::Any && asks_nothing_of_ip(condition),
+        Some(ip) => {
+            satisfies_ip(ip, condition)
+                && details.fragment.is_none_or(|asked| asked == headers.fragment)
+                && details.later_fragment.is_none_or(|asked| asked == headers.later_fragment)
+                && has_aux(&details.aux, headers.aux)
+        }
+    }
+}
+
+fn asks_nothing_of_ip(condition: &Condition) -> bool {
+    let Details { vlan: _, fragment, later_fragment, aux } = &condition.details;
+    condition.protocols.iter().any(|(_, mask)| *mask == 0)
+        && condition.src == AddressList::any()
+        && condition.dst == AddressList::any()
+        && condition.sport == PortList::Any
+        && condition.dport == PortList::Any
+        && (*fragment, *later_fragment, aux) == (None, None, &AuxList::Any)
+}
+
+fn has_aux(list: &AuxList, aux: Option<u16>) -> bool {
+    match (list, aux) {
+        (AuxList::Any, _) => true,
+        (AuxList::Values(_), None) => false,
+        (AuxList::Values(values), Some(aux)) => values.iter().any(|(value, mask)| aux & mask == value & mask),
+    }
+}
+
+fn satisfies_ip(ip: &Ip, condition: &Condition) -> bool {
     let family = match condition.family {
-        Family::Ip => true,
+        Family::Any | Family::Ip => true,
         Family::V4 => ip.src.is_ipv4(),
         Family::V6 => ip.src.is_ipv6(),
     };

@@ -41,6 +41,9 @@ pub trait Report: Send {
 fn acl_action(action: AclAction) -> &'static str {
     match action {
         AclAction::Match => "match",
+        AclAction::Accept => "accept",
+        AclAction::Drop => "drop",
+        AclAction::Reject => "reject",
     }
 }
 

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use crate::rules::cursor::{Cursor, Token, is_blank};
 use crate::rules::diagnostics::{Diagnostics, Fault};
 use crate::rules::model::{
-    AclAction, AclRule, AddressList, AddressRange, Condition, Family, Origin, PortList, RuleSet,
+    AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleSet,
 };
 use crate::rules::source::Source;
 
@@ -70,6 +70,7 @@ fn rule(cursor: &mut Cursor<'_>) -> Result<Condition, Fault> {
         dst: AddressList { include: vec![dst], exclude: Vec::new() },
         sport,
         dport,
+        details: Details::default(),
     })
 }
 

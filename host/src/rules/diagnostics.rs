@@ -46,7 +46,7 @@ impl Fault {
 }
 
 /// An error in a rule file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
     message: String,
     file: String,
@@ -113,7 +113,7 @@ impl Diagnostic for RuleError {
 
 /// A place in a file and the part of its line around it. Rules are lines of up to many thousand characters, so
 /// the error keeps a window of the line and not the file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     file: String,
     line: u32,

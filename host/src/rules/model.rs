@@ -8,9 +8,13 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::diagnostics::RuleError;
+
 /// Everything that the rule files said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuleSet {
+    /// Rules that were left out because the card's key cannot express them, in file order.
+    pub skipped: Vec<Skipped>,
     /// ACL rules in file order over all files: the first that matches wins.
     pub acl: Vec<AclRule>,
     /// Signatures in file order, those that cannot be evaluated included.
@@ -24,6 +28,17 @@ pub struct Origin {
     pub file: String,
     /// Line, from 1.
     pub line: u32,
+}
+
+/// A rule that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Where it stands.
+    pub origin: Origin,
+    /// Why, in one line.
+    pub reason: String,
+    /// The reason with its place and what can be done; kept for the first of each file only.
+    pub report: Option<Box<RuleError>>,
 }
 
 /// A rule of an access control list.
@@ -43,6 +58,12 @@ pub struct AclRule {
 pub enum AclAction {
     /// The format has no actions (ClassBench).
     Match,
+    /// Let the packet pass.
+    Accept,
+    /// Drop it.
+    Drop,
+    /// Drop it and answer the sender.
+    Reject,
 }
 
 /// A Suricata or Snort signature.
@@ -117,11 +138,40 @@ pub struct Condition {
     pub sport: PortList,
     /// Destination ports.
     pub dport: PortList,
+    /// Everything else.
+    pub details: Details,
+}
+
+/// What a rule asks of a header beyond addresses, protocol and ports; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Details {
+    /// Whether the packet has a VLAN tag.
+    pub vlan: Option<bool>,
+    /// Whether it is some part of a fragmented packet.
+    pub fragment: Option<bool>,
+    /// Whether it is a fragment other than the first.
+    pub later_fragment: Option<bool>,
+    /// TCP flags, or ICMP type and code.
+    pub aux: AuxList,
+}
+
+/// Values of TCP's flags byte, or of ICMP's type (high byte) and code (low byte).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AuxList {
+    /// Every packet, also one that has neither.
+    #[default]
+    Any,
+    /// Packets that have them, and with a value that fits one of these, each as value and mask.
+    Values(Vec<(u16, u16)>),
 }
 
 /// Address family that a condition asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
+    /// Every packet, also one that is not IP. Such a packet has no addresses, protocol, ports or details but
+    /// VLAN tags: it satisfies a condition that asks for none of them and whose addresses are
+    /// [`AddressList::any`].
+    Any,
     /// IPv4 or IPv6.
     Ip,
     /// IPv4.

@@ -107,6 +107,7 @@ impl Condition {
     /// Name of the protocols in the notation of signatures; where that has none, family and `value/mask`.
     pub fn protocol_name(&self) -> String {
         let name = match (self.family, self.protocols.as_slice()) {
+            (Family::Any, [(_, 0)]) => "any",
             (Family::Ip, [(_, 0)]) => "ip",
             (Family::V4, [(_, 0)]) => "ip4",
             (Family::V6, [(_, 0)]) => "ip6",
@@ -118,6 +119,7 @@ impl Condition {
             (Family::Ip, [(1, 0xff), (58, 0xff)]) => "icmp",
             (family, protocols) => {
                 let family = match family {
+                    Family::Any => "any",
                     Family::Ip => "ip",
                     Family::V4 => "ip4",
                     Family::V6 => "ip6",

@@ -16,6 +16,11 @@ struct Packet {
     dst: IpAddr,
     ports: Option<(u16, u16)>,
     proto: u8,
+    aux: Option<u16>,
+    /// VLAN, FRAGMENT, LATER_FRAGMENT.
+    bits: [bool; 3],
+    /// Without it addresses, ports, protocol, `aux` and the fragment bits are not there.
+    is_ip: bool,
 }
 
 impl Packet {
@@ -24,10 +29,19 @@ impl Packet {
             IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
             IpAddr::V6(address) => address.to_bits(),
         };
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let [vlan, fragment, later] = self.bits;
+        if !self.is_ip {
+            return Line::default().with(vector::CLASS, bit(vlan, Class::VLAN).into());
+        }
         let (sport, dport) = self.ports.unwrap_or_default();
         let class = Class::IP
-            | if self.src.is_ipv6() { Class::IPV6 } else { 0 }
-            | if self.ports.is_some() { Class::PORTS } else { 0 };
+            | bit(self.src.is_ipv6(), Class::IPV6)
+            | bit(self.ports.is_some(), Class::PORTS)
+            | bit(self.aux.is_some(), Class::AUX)
+            | bit(vlan, Class::VLAN)
+            | bit(fragment, Class::FRAGMENT)
+            | bit(later, Class::LATER_FRAGMENT);
         Line::default()
             .with(vector::SRC, placed(self.src))
             .with(vector::DST, placed(self.dst))
@@ -35,10 +49,11 @@ impl Packet {
             .with(vector::DPORT, dport.into())
             .with(vector::PROTO, self.proto.into())
             .with(vector::CLASS, class.into())
+            .with(vector::AUX, self.aux.unwrap_or_default().into())
     }
 
     fn exchanged(&self) -> Self {
-        Self { src: self.dst, dst: self.src, ports: self.ports.map(|(a, b)| (b, a)), proto: self.proto }
+        Self { src: self.dst, dst: self.src, ports: self.ports.map(|(a, b)| (b, a)), ..*self }
     }
 }
 
@@ -56,12 +71,32 @@ fn satisfies(condition: &Condition, packet: &Packet) -> bool {
             include.iter().any(|r| r.contains(&port)) && !exclude.iter().any(|r| r.contains(&port))
         }),
     };
+    let [vlan, fragment, later] = packet.bits;
+    let Details { vlan: asked_vlan, fragment: asked_fragment, later_fragment, aux } = &condition.details;
+    let fits = |asked: &Option<bool>, is: bool| asked.is_none() || *asked == Some(is);
+    if !packet.is_ip {
+        return condition.family == Family::Any
+            && fits(asked_vlan, vlan)
+            && (asked_fragment, later_fragment, aux) == (&None, &None, &AuxList::Any)
+            && condition.protocols.iter().any(|(_, mask)| *mask == 0)
+            && [&condition.src, &condition.dst].iter().all(|list| **list == any())
+            && [&condition.sport, &condition.dport].iter().all(|list| **list == PortList::Any);
+    }
+    let in_aux = match (aux, packet.aux) {
+        (AuxList::Any, _) => true,
+        (AuxList::Values(values), Some(aux)) => values.iter().any(|(value, mask)| aux & mask == value & mask),
+        (AuxList::Values(_), None) => false,
+    };
     let family = match condition.family {
-        Family::Ip => true,
+        Family::Any | Family::Ip => true,
         Family::V4 => packet.src.is_ipv4(),
         Family::V6 => packet.src.is_ipv6(),
     };
     family
+        && in_aux
+        && fits(asked_vlan, vlan)
+        && fits(asked_fragment, fragment)
+        && fits(later_fragment, later)
         && condition.protocols.iter().any(|(value, mask)| packet.proto & mask == value & mask)
         && in_list(&condition.src, packet.src)
         && in_list(&condition.dst, packet.dst)
@@ -124,11 +159,35 @@ fn port_list() -> impl Strategy<Value = PortList> {
 }
 
 fn condition() -> impl Strategy<Value = Condition> {
-    let family = prop_oneof![Just(Family::Ip), Just(Family::V4), Just(Family::V6)];
+    let family = prop_oneof![Just(Family::Ip), Just(Family::V4), Just(Family::V6), Just(Family::Any)];
     let protocol = prop_oneof![Just((0, 0)), Just((6, 255)), Just((17, 255)), Just((7, 6)), Just((1, 3))];
-    (family, vec(protocol, 1..3), list(), list(), port_list(), port_list()).prop_map(
-        |(family, protocols, src, dst, sport, dport)| Condition { family, protocols, src, dst, sport, dport },
+    (family, vec(protocol, 1..3), list(), list(), port_list(), port_list(), details()).prop_map(
+        |(family, protocols, src, dst, sport, dport, details)| Condition {
+            family,
+            protocols,
+            src,
+            dst,
+            sport,
+            dport,
+            details,
+        },
     )
+}
+
+fn details() -> impl Strategy<Value = Details> {
+    let asked = || proptest::option::weighted(0.3, any_bool());
+    let values = prop_oneof![Just((0, 0)), Just((2, 0x12)), Just((0x0203, 0xffff)), Just((0x10, 0x10))];
+    let aux = prop_oneof![3 => Just(AuxList::Any), 1 => vec(values, 0..3).prop_map(AuxList::Values)];
+    (asked(), asked(), asked(), aux).prop_map(|(vlan, fragment, later_fragment, aux)| Details {
+        vlan,
+        fragment,
+        later_fragment,
+        aux,
+    })
+}
+
+fn any_bool() -> proptest::bool::Any {
+    proptest::bool::ANY
 }
 
 fn packet() -> impl Strategy<Value = Packet> {
@@ -138,7 +197,11 @@ fn packet() -> impl Strategy<Value = Packet> {
     ];
     let ports = proptest::option::weighted(0.8, (port(), port()));
     let proto = prop_oneof![Just(6), Just(17), Just(1), Just(0)];
-    (addresses, ports, proto).prop_map(|((src, dst), ports, proto)| Packet { src, dst, ports, proto })
+    let aux = proptest::option::of(prop_oneof![Just(0), Just(2), Just(0x12), Just(0x0203)]);
+    let bits = [any_bool(), any_bool(), any_bool()];
+    (addresses, ports, proto, aux, bits, proptest::bool::weighted(0.8)).prop_map(
+        |((src, dst), ports, proto, aux, bits, is_ip)| Packet { src, dst, ports, proto, aux, bits, is_ip },
+    )
 }
 
 fn set_is_empty(list: &AddressList, family: Family) -> bool {
@@ -162,7 +225,8 @@ proptest! {
                 || (both_ways && satisfies(&condition, &packet.exchanged()));
             let matching = entries.iter().filter(|entry| entry.matches(&packet.vector())).count();
             prop_assert_eq!(matching > 0, expected, "{:?}", packet);
-            let alone = !both_ways && condition.protocols.len() == 1;
+            let several_aux = matches!(&condition.details.aux, AuxList::Values(values) if values.len() > 1);
+            let alone = !both_ways && condition.protocols.len() == 1 && !several_aux;
             prop_assert!(!alone || matching <= 1, "{} entries for {:?}", matching, packet);
         }
         let unique: FxHashSet<Entry> = entries.iter().copied().collect();
@@ -181,6 +245,7 @@ fn any_to_any() -> Condition {
         dst: any(),
         sport: PortList::Any,
         dport: PortList::Any,
+        details: Details::default(),
     }
 }
 
@@ -238,4 +303,23 @@ fn the_same_condition_in_other_words_gives_the_same_entries() {
     std::mem::swap(&mut turned.src, &mut turned.dst);
     let both = |condition| normalise(condition, true, Kind::Signature).unwrap();
     assert_eq!(both(&one), both(&turned));
+}
+
+#[test]
+fn only_what_asks_for_nothing_of_ip_leaves_the_class_open() {
+    let all = Condition { family: Family::Any, protocols: vec![(0, 0)], ..any_to_any() };
+    let class = |condition: &Condition| {
+        let entries = normalise(condition, false, Kind::Acl).unwrap();
+        assert_eq!(entries.len(), 1);
+        entries[0].class
+    };
+    assert_eq!(class(&all), Ternary::default());
+    let tagged = Details { vlan: Some(true), ..Details::default() };
+    let tagged = Condition { details: tagged, ..all.clone() };
+    assert_eq!(class(&tagged), Ternary { value: Class::VLAN, mask: Class::VLAN });
+    let whole = Details { fragment: Some(false), ..Details::default() };
+    let whole = Condition { details: whole, ..all.clone() };
+    assert_eq!(class(&whole), Ternary { value: Class::IP, mask: Class::IP | Class::FRAGMENT });
+    let zero = Condition { protocols: vec![(0, 255)], ..all };
+    assert_eq!(class(&zero), Ternary { value: Class::IP, mask: Class::IP });
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::capture::synthesize;
 use crate::compile::{self, Compiled, Options};
 use crate::rules::model::{
-    AclAction, AclRule, AddressList, AddressRange, Condition, Family, Origin, PortList, RuleSet,
+    AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleSet,
 };
 
 /// One rule that every IPv4 packet satisfies.
@@ -23,9 +23,10 @@ fn compiled() -> Compiled {
         dst: any,
         sport: PortList::Any,
         dport: PortList::Any,
+        details: Details::default(),
     };
     let acl = vec![AclRule { condition, action: AclAction::Match, origin: Origin::default() }];
-    compile::compile(&RuleSet { acl, signatures: vec![] }, &LAB, &Options { seed: Some(1) }).unwrap()
+    compile::compile(&RuleSet { acl, ..RuleSet::default() }, &LAB, &Options { seed: Some(1) }).unwrap()
 }
 
 /// The fake card names any number as a header; header `n` is signature `n % 3`, so many fall together.

@@ -34,11 +34,23 @@ fn packet(random: &mut Random) -> Vec<u8> {
     for port in transport.chunks_exact_mut(2).take(2) {
         port.copy_from_slice(&random.0.random_range(76..90u16).to_be_bytes());
     }
+    if let Some(flags) = transport.get_mut(13) {
+        *flags = [0, 0x02, 0x12][random.0.random_range(0..3)];
+    }
+    if matches!(proto, 1 | 58) && transport.len() > 1 {
+        transport[..2].copy_from_slice(&[8, random.0.random_range(0..2)]);
+    }
     let mut packet = vec![0; 12];
+    if random.0.random_ratio(1, 4) {
+        packet.extend([0x81, 0, 0, 5]);
+    }
     if random.0.random_bool(0.5) {
         packet.extend([0x08, 0x00, 0x45, 0]);
         packet.extend((20 + transport.len() as u16).to_be_bytes());
-        packet.extend([0, 0, 0, 0, 64, proto, 0, 0]);
+        let fragment: u16 = [0, 0, 0, 0x2000, 0x2001][random.0.random_range(0..5)];
+        packet.extend([0, 0]);
+        packet.extend(fragment.to_be_bytes());
+        packet.extend([64, proto, 0, 0]);
         packet.extend(random.address4().to_be_bytes());
         packet.extend(random.address4().to_be_bytes());
     } else {
@@ -237,6 +249,7 @@ fn condition_of(header: &Header) -> Condition {
         dst: address(header.dst),
         sport: PortList::Any,
         dport: if has_ports { ports() } else { PortList::Any },
+        details: Details::default(),
     }
 }
 

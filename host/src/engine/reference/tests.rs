@@ -7,7 +7,7 @@ use wiresift_abi::vector::Flags;
 
 use super::headers::Headers;
 use super::*;
-use crate::rules::model::{AclAction, AclRule, Origin, SignatureAction};
+use crate::rules::model::{AclAction, AclRule, AuxList, Details, Origin, SignatureAction};
 
 /// Zero addresses, then an EtherType.
 fn ethernet(ethertype: u16) -> Vec<u8> {
@@ -355,12 +355,13 @@ fn anything() -> Condition {
         dst: any(),
         sport: PortList::Any,
         dport: PortList::Any,
+        details: Details::default(),
     }
 }
 
 fn acl(conditions: Vec<Condition>) -> Reference {
     let rule = |condition| AclRule { condition, action: AclAction::Match, origin: Origin::default() };
-    Reference::new(&RuleSet { acl: conditions.into_iter().map(rule).collect(), signatures: vec![] })
+    Reference::new(&RuleSet { acl: conditions.into_iter().map(rule).collect(), ..RuleSet::default() })
 }
 
 fn v4_packet() -> Vec<u8> {
@@ -380,8 +381,57 @@ fn the_first_acl_rule_that_matches_wins() {
 }
 
 #[test]
-fn a_packet_that_is_no_ip_matches_nothing() {
-    assert_eq!(acl(vec![anything()]).decide(&ethernet(0x0806)).acl, None);
+fn a_packet_that_is_no_ip_matches_only_what_asks_for_nothing_of_ip() {
+    let arp = ethernet(0x0806);
+    assert_eq!(acl(vec![anything()]).decide(&arp).acl, None);
+    let every = Condition { family: Family::Any, ..anything() };
+    assert_eq!(acl(vec![every.clone()]).decide(&arp).acl, Some(0));
+    assert_eq!(acl(vec![every.clone()]).decide(&[]).acl, Some(0));
+    assert_eq!(acl(vec![every.clone()]).decide(&v6_packet()).acl, Some(0));
+    let detailed = |details| Condition { details, ..every.clone() };
+    let some = AddressList { include: vec![range("0.0.0.0", "255.255.255.255")], exclude: vec![] };
+    let port = PortList::Ports { include: vec![0..=65535], exclude: vec![] };
+    for asks in [
+        Condition { protocols: vec![(0, 0xff)], ..every.clone() },
+        Condition { src: some.clone(), ..every.clone() },
+        Condition { dst: some, ..every.clone() },
+        Condition { sport: port.clone(), ..every.clone() },
+        Condition { dport: port, ..every.clone() },
+        detailed(Details { fragment: Some(false), ..Details::default() }),
+        detailed(Details { later_fragment: Some(false), ..Details::default() }),
+        detailed(Details { aux: AuxList::Values(vec![(0, 0)]), ..Details::default() }),
+    ] {
+        assert_eq!(acl(vec![asks.clone()]).decide(&arp).acl, None, "{asks:?}");
+    }
+    let tagged = join(&[&ethernet(0x8100), &[0, 5, 8, 6]]);
+    for (vlan, packet, other) in [(true, &tagged, &arp), (false, &arp, &tagged)] {
+        let mut judge = acl(vec![detailed(Details { vlan: Some(vlan), ..Details::default() })]);
+        assert_eq!((judge.decide(packet).acl, judge.decide(other).acl), (Some(0), None));
+    }
+}
+
+#[test]
+fn details_are_what_they_say() {
+    let with = |details| acl(vec![Condition { details, ..anything() }]);
+    let aux = |values: &[(u16, u16)]| Details { aux: AuxList::Values(values.to_vec()), ..Details::default() };
+    let mut packet = v4_packet();
+    packet[14 + 20 + 13] = 0x12;
+    assert_eq!(with(aux(&[(0x12, 0xff)])).decide(&packet).acl, Some(0));
+    assert_eq!(with(aux(&[(0x02, 0x02)])).decide(&packet).acl, Some(0));
+    assert_eq!(with(aux(&[(0x02, 0xff), (0x10, 0x18)])).decide(&packet).acl, Some(0));
+    assert_eq!(with(aux(&[(0x02, 0x12)])).decide(&packet).acl, None);
+    assert_eq!(with(aux(&[])).decide(&packet).acl, None);
+    // The flags are cut off.
+    assert_eq!(with(aux(&[(0, 0)])).decide(&packet[..14 + 20 + 13]).acl, None);
+    for (offset, fragment, later) in [(0u16, false, false), (0x2000, true, false), (0x2001, true, true)] {
+        packet[20..22].copy_from_slice(&offset.to_be_bytes());
+        for asked in [false, true] {
+            let details = Details { fragment: Some(asked), ..Details::default() };
+            assert_eq!(with(details).decide(&packet).acl.is_some(), fragment == asked, "{offset:#x}");
+            let details = Details { later_fragment: Some(asked), ..Details::default() };
+            assert_eq!(with(details).decide(&packet).acl.is_some(), later == asked, "{offset:#x}");
+        }
+    }
 }
 
 #[test]
@@ -472,7 +522,7 @@ fn every_exact_signature_that_matches_is_reported_in_order() {
         signature(anything(), false, RuleClass::Refused("content".to_owned())),
         signature(anything(), false, RuleClass::Exact),
     ];
-    let mut judge = Reference::new(&RuleSet { acl: vec![], signatures });
+    let mut judge = Reference::new(&RuleSet { signatures, ..RuleSet::default() });
     assert_eq!(judge.decide(&v4_packet()).signatures, [0, 3]);
 }
 
@@ -489,7 +539,7 @@ fn a_bidirectional_signature_matches_both_ways_with_addresses_and_ports_together
         (mixed, true, false),
     ] {
         let signatures = vec![signature(condition, bidirectional, RuleClass::Exact)];
-        let mut judge = Reference::new(&RuleSet { acl: vec![], signatures });
+        let mut judge = Reference::new(&RuleSet { signatures, ..RuleSet::default() });
         assert_eq!(!judge.decide(&v4_packet()).signatures.is_empty(), expected);
     }
 }

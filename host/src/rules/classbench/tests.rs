@@ -43,6 +43,7 @@ fn a_rule_of_the_generator() {
         },
         sport: PortList::Any,
         dport: PortList::Ports { include: vec![14753..=14755], exclude: Vec::new() },
+        details: Details::default(),
     };
     assert_eq!(one(text), expected);
     assert_eq!(one(&format!("{text}\r\n")), expected);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::rules::cursor::{Cursor, Token, is_blank};
 use crate::rules::diagnostics::Fault;
-use crate::rules::model::{AddressList, Condition, Family, PortList, SignatureAction};
+use crate::rules::model::{AddressList, Condition, Details, Family, PortList, SignatureAction};
 
 use super::list::{Item, Kind, Parts, items};
 use super::protocol::{Protocol, protocol};
@@ -71,6 +71,7 @@ pub(super) fn header(cursor: &mut Cursor<'_>, variables: &Variables<'_>) -> Resu
             dst: AddressList::any(),
             sport: PortList::Any,
             dport: PortList::Any,
+            details: Details::default(),
         },
         bidirectional: false,
         refused: refused.into_iter().collect(),
