@@ -103,20 +103,21 @@ fn every(signatures: &[SignatureInfo]) -> String {
 fn resources(report: &ResourceReport, verbose: bool) -> Result<String> {
     let mut text = String::new();
     let mut builder = Builder::default();
-    builder.push_record(["table", "addresses", "entries", "slots", "mask"]);
+    builder.push_record(["table", "addresses", "entries", "slots", "load", "mask"]);
     for table in &report.tables {
         builder.push_record([
             table.table.to_string(),
             if table.narrow { "32 bits" } else { "128 bits" }.to_owned(),
             table.entries.to_string(),
             table.slots.to_string(),
+            format!("{:.1} %", 100.0 * table.entries as f64 / table.slots as f64),
             table.mask.clone(),
         ]);
     }
     if !report.tables.is_empty() {
         let mut tables = builder.build();
         tables.with(Style::rounded());
-        tables.modify(Columns::new(2..4), Alignment::right());
+        tables.modify(Columns::new(2..5), Alignment::right());
         writeln!(text, "{tables}")?;
     }
     let of = |used: usize, total: usize| format!("{used} of {total}");
@@ -129,6 +130,7 @@ fn resources(report: &ResourceReport, verbose: bool) -> Result<String> {
             ("signatures evaluated".to_owned(), of(report.exact, report.signatures)),
             ("signature headers".to_owned(), report.headers.to_string()),
             ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
+            ("entries cut into pieces".to_owned(), report.cut.to_string()),
             ("tables in use".to_owned(), of(report.tables.len(), report.tables_total)),
             ("TCAM entries".to_owned(), of(report.tcam, report.tcam_total)),
             ("entries that never win".to_owned(), report.shadowed.to_string()),

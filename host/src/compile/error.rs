@@ -99,6 +99,53 @@ pub struct DoesNotFit {
     pub fits: Option<&'static str>,
     /// The address prefixes, ports and protocol (the mask) that most of what did not fit have in common.
     pub mask: String,
+    /// What there is too little of.
+    pub shortage: Shortage,
+}
+
+/// What there is too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Slots: nearly all of those that could hold the entries are taken.
+    Slots {
+        /// Slots that are taken.
+        taken: usize,
+        /// Slots that could hold them.
+        slots: usize,
+    },
+    /// Room for one key: so many entries have the same bits under the mask that tells them apart best.
+    OneKey {
+        /// Entries with one key.
+        entries: usize,
+        /// Entries of one key that a table holds.
+        room: usize,
+    },
+    /// Masks: slots are free, but not under masks that the entries have.
+    Masks {
+        /// Different masks that the entries have.
+        masks: usize,
+        /// Tables, so masks at a time.
+        tables: usize,
+    },
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slots { taken, slots } => {
+                write!(f, "the slots are used up, {taken} of {slots}: fewer rules or shorter lists would fit")
+            }
+            Self::OneKey { entries, room } => write!(
+                f,
+                "{entries} of them have the same addresses, protocol and leading port bits, and a table holds \
+                 {room} of one key: single ports or ranges that do not overlap would fit"
+            ),
+            Self::Masks { masks, tables } => write!(
+                f,
+                "they have {masks} different masks for {tables} tables: fewer different prefix lengths would fit"
+            ),
+        }
+    }
 }
 
 impl std::error::Error for DoesNotFit {}
@@ -118,7 +165,8 @@ impl fmt::Display for DoesNotFit {
             Some(other) => write!(f, "; geometry `{other}` holds all of them"),
             None => write!(
                 f,
-                "; {} entries fewer would fit, best of the mask that most of them have: {}",
+                "; {}; {} entries fewer would fit, best of the mask that most of them have: {}",
+                self.shortage,
                 left - tcam,
                 self.mask
             ),

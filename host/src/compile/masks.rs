@@ -1,8 +1,8 @@
 //! Choice of the masks: which bits each table hashes.
 //!
 //! Greedy: the next mask is the one whose table takes the most of the entries that are left. Candidates
-//! are a grid over the prefix lengths that the entries have, with and without ports, protocol and
-//! family. How many entries a mask takes is counted with small counters by a quick hash, so two keys may
+//! are a grid over the prefix lengths that the entries have and the leading bits of their ports, with and
+//! without protocol and family. How many entries a mask takes is counted with small counters by a quick hash, so two keys may
 //! share a counter and the count come out a little low; it only guides the choice.
 
 use std::cmp::Reverse;
@@ -16,6 +16,9 @@ use super::shape::Shape;
 
 /// Prefix lengths of one address in the grid at most.
 const LEVELS_MAX: usize = 14;
+
+/// Numbers of leading bits of one port in the grid at most.
+const PORT_LEVELS_MAX: usize = 5;
 
 /// Chooses masks for a pool of items that shrinks as they are placed.
 pub struct Chooser<'a> {
@@ -139,19 +142,27 @@ impl<'a> Chooser<'a> {
     /// Candidates with the number of items that could stand in a table of that mask. One whose items
     /// could all stand under a mask of more bits is left out.
     fn grid(&self) -> Vec<(Shape, usize)> {
-        let src = levels(self.groups.iter().map(|group| (group.shape.src, group.items.len())));
-        let dst = levels(self.groups.iter().map(|group| (group.shape.dst, group.items.len())));
-        let flags: FxHashSet<[bool; 4]> = self.groups.iter().map(|group| flags(&group.shape)).collect();
-        let mut flags: Vec<[bool; 4]> = meets(&flags).into_iter().collect();
+        let of = |bits: fn(&Shape) -> u8, most: usize| {
+            levels(self.groups.iter().map(|group| (bits(&group.shape), group.items.len())), most)
+        };
+        let src = of(|shape| shape.src, LEVELS_MAX);
+        let dst = of(|shape| shape.dst, LEVELS_MAX);
+        let sport = of(|shape| shape.sport, PORT_LEVELS_MAX);
+        let dport = of(|shape| shape.dport, PORT_LEVELS_MAX);
+        let flags: FxHashSet<[bool; 2]> = self.groups.iter().map(|group| flags(&group.shape)).collect();
+        let mut flags: Vec<[bool; 2]> = meets(&flags).into_iter().collect();
         flags.sort_unstable();
         let mut counts: FxHashMap<Shape, usize> = FxHashMap::default();
         let mut shapes = Vec::new();
-        for &src in &src {
-            for &dst in &dst {
-                for &[sport, dport, proto, family] in &flags {
-                    let shape = Shape { src, dst, sport, dport, proto, family };
-                    counts.insert(shape, self.eligible(&shape));
-                    shapes.push(shape);
+        let ports = sport.iter().flat_map(|&sport| dport.iter().map(move |&dport| (sport, dport)));
+        for (sport, dport) in ports {
+            for &[proto, family] in &flags {
+                for &src in &src {
+                    for &dst in &dst {
+                        let shape = Shape { src, dst, sport, dport, proto, family };
+                        counts.insert(shape, self.eligible(&shape));
+                        shapes.push(shape);
+                    }
                 }
             }
         }
@@ -160,8 +171,8 @@ impl<'a> Chooser<'a> {
             let finer = [
                 next(&src, shape.src).map(|src| Shape { src, ..*shape }),
                 next(&dst, shape.dst).map(|dst| Shape { dst, ..*shape }),
-                (!shape.sport).then_some(Shape { sport: true, ..*shape }),
-                (!shape.dport).then_some(Shape { dport: true, ..*shape }),
+                next(&sport, shape.sport).map(|sport| Shape { sport, ..*shape }),
+                next(&dport, shape.dport).map(|dport| Shape { dport, ..*shape }),
                 (!shape.proto).then_some(Shape { proto: true, ..*shape }),
                 (!shape.family).then_some(Shape { family: true, ..*shape }),
             ];
@@ -179,15 +190,15 @@ impl<'a> Chooser<'a> {
     }
 }
 
-fn flags(shape: &Shape) -> [bool; 4] {
-    [shape.sport, shape.dport, shape.proto, shape.family]
+fn flags(shape: &Shape) -> [bool; 2] {
+    [shape.proto, shape.family]
 }
 
 /// The sets with whatever some of them have in common.
-fn meets(sets: &FxHashSet<[bool; 4]>) -> FxHashSet<[bool; 4]> {
+fn meets(sets: &FxHashSet<[bool; 2]>) -> FxHashSet<[bool; 2]> {
     let mut all = sets.clone();
     loop {
-        let pairs: Vec<[bool; 4]> =
+        let pairs: Vec<[bool; 2]> =
             all.iter().flat_map(|a| all.iter().map(move |b| std::array::from_fn(|n| a[n] && b[n]))).collect();
         let before = all.len();
         all.extend(pairs);
@@ -197,18 +208,19 @@ fn meets(sets: &FxHashSet<[bool; 4]>) -> FxHashSet<[bool; 4]> {
     }
 }
 
-/// Prefix lengths for the grid, ascending: the lowest, those of the most items, and some between.
-fn levels(lengths: impl Iterator<Item = (u8, usize)>) -> Vec<u8> {
+/// Numbers of leading bits for the grid, ascending, at most `most`: the lowest, those of the most items,
+/// and some between.
+fn levels(lengths: impl Iterator<Item = (u8, usize)>, most: usize) -> Vec<u8> {
     let mut weights: FxHashMap<u8, usize> = FxHashMap::default();
     for (length, items) in lengths {
         *weights.entry(length).or_default() += items;
     }
     let mut all: Vec<(u8, usize)> = weights.into_iter().collect();
     all.sort_unstable();
-    if all.len() > LEVELS_MAX {
-        let spread: Vec<u8> = (0..LEVELS_MAX / 2).map(|n| all[n * all.len() / (LEVELS_MAX / 2)].0).collect();
+    if all.len() > most {
+        let spread: Vec<u8> = (0..most / 2).map(|n| all[n * all.len() / (most / 2)].0).collect();
         all.sort_unstable_by_key(|&(length, items)| (spread.contains(&length), items, length));
-        all.drain(..all.len() - LEVELS_MAX);
+        all.drain(..all.len() - most);
         all.sort_unstable();
     }
     all.into_iter().map(|(length, _)| length).collect()

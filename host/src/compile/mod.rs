@@ -1,10 +1,11 @@
 //! Rules → rule image.
 //!
 //! [`mod@normalise`] turns each condition into entries, `expand` numbers them and writes the metadata,
-//! `masks` and `place` give every entry a slot of the card's tables or a place in its TCAM, and
+//! `masks`, `place` and `split` give every entry a slot of the card's tables or a place in its TCAM, and
 //! `commands` says it in the lines that load a card.
 
 mod commands;
+mod diagnose;
 mod error;
 mod expand;
 mod masks;
@@ -13,22 +14,23 @@ mod place;
 mod ranges;
 mod report;
 mod shape;
+mod split;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use wiresift_abi::geometry::{self, Geometry};
+use wiresift_abi::geometry::Geometry;
 use wiresift_abi::hash::{ROWS, Secret};
 use wiresift_abi::image::Image;
 use wiresift_abi::vector::{HASHED_BITS, Key};
 
-pub use error::{CompileError, DoesNotFit, RULES_NAMED};
+pub use error::{CompileError, DoesNotFit, RULES_NAMED, Shortage};
 pub use report::{ResourceReport, TableReport};
 
 use crate::engine::cpu::hash::ByteHash;
 use crate::metadata::Metadata;
 use crate::rules::model::{RuleClass, RuleSet};
 use expand::Expanded;
-use place::{Item, Placement};
+use split::Fitted;
 
 /// How to compile.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,19 +63,13 @@ pub fn compile(
     let expanded = Expanded::new(rules, geometry)?;
     let secret = secret(options.seed)?;
     let hash = ByteHash::new(&secret);
-    #[expect(clippy::expect_used, reason = "`normalise` makes every address a prefix")]
-    let items: Vec<Item> = expanded
-        .entries
-        .iter()
-        .map(|entry| Item::of(entry).expect("an entry whose address is not a prefix"))
-        .collect();
-    let placement = Placement::new(&items, &hash, geometry);
-    let tcam = placement.left();
+    let fitted = Fitted::new(expanded.entries.clone(), &hash, geometry);
+    let tcam = fitted.placement.left();
     if tcam.len() > geometry.tcam_entries {
-        return Err(does_not_fit(&expanded, &items, &hash, &tcam, geometry));
+        return Err(diagnose::does_not_fit(&expanded, &fitted, &hash, geometry));
     }
-    let lines = commands::commands(&expanded.entries, &secret, &placement, &tcam, geometry);
-    let report = resources(&expanded, &placement, tcam.len(), lines.len(), geometry);
+    let lines = commands::commands(&fitted.entries, &secret, &fitted.placement, &tcam, geometry);
+    let report = resources(&expanded, &fitted, tcam.len(), lines.len(), geometry);
     let metadata = serde_json::to_vec(&expanded.metadata).map_err(CompileError::Metadata)?;
     let image = Image::new(geometry, lines, metadata)?;
     Ok(Compiled { image, metadata: expanded.metadata, report })
@@ -99,51 +95,16 @@ fn secret(seed: Option<u64>) -> Result<Secret, CompileError> {
     Ok(Secret(rows))
 }
 
-fn does_not_fit(
-    expanded: &Expanded,
-    items: &[Item],
-    hash: &ByteHash,
-    left: &[usize],
-    geometry: &'static Geometry,
-) -> CompileError {
-    let mut rules = Vec::new();
-    let mut masks = rustc_hash::FxHashMap::<_, usize>::default();
-    for &item in left {
-        let origin = expanded.origin(&expanded.entries[item]);
-        if rules.len() < RULES_NAMED && !rules.contains(origin) {
-            rules.push(origin.clone());
-        }
-        *masks.entry(items[item].shape).or_default() += 1;
-    }
-    let total_slots = |geometry: &Geometry| (0..geometry.tables()).map(|n| geometry.slots(n)).sum::<usize>();
-    let fits = geometry::ALL.into_iter().find(|other| {
-        total_slots(other) > total_slots(geometry)
-            && Placement::new(items, hash, other).left().len() <= other.tcam_entries
-    });
-    let most = masks.into_iter().max_by_key(|&(shape, count)| (count, shape));
-    CompileError::DoesNotFit(Box::new(DoesNotFit {
-        geometry: geometry.name,
-        entries: items.len(),
-        left: left.len(),
-        tcam: geometry.tcam_entries,
-        tables: geometry.tables(),
-        slots: total_slots(geometry),
-        rules,
-        fits: fits.map(|other| other.name),
-        mask: most.map_or_else(String::new, |(shape, _)| shape.to_string()),
-    }))
-}
-
 fn resources(
     expanded: &Expanded,
-    placement: &Placement<'_>,
+    fitted: &Fitted<'_>,
     tcam: usize,
     commands: usize,
     geometry: &'static Geometry,
 ) -> ResourceReport {
     let metadata = &expanded.metadata;
     let exact = metadata.signatures.iter().filter(|signature| signature.class == RuleClass::Exact).count();
-    let in_use = placement.tables.iter().enumerate().filter_map(|(table, placed)| {
+    let in_use = fitted.placement.tables.iter().enumerate().filter_map(|(table, placed)| {
         placed.shape.map(|shape| TableReport {
             table,
             narrow: geometry.is_narrow(table),
@@ -161,7 +122,8 @@ fn resources(
         headers: metadata.headers.len(),
         never: expanded.never.clone(),
         shadowed: expanded.shadowed,
-        entries: expanded.entries.len(),
+        entries: fitted.placed(),
+        cut: fitted.cut,
         tables: in_use.collect(),
         tables_total: geometry.tables(),
         slots_total: (0..geometry.tables()).map(|n| geometry.slots(n)).sum(),

@@ -4,6 +4,8 @@
 //! slot of one of them; where all are taken, entries that stand there move to other buckets of theirs
 //! (cuckoo hashing, by breadth-first search, so the shortest chain of moves is taken).
 
+use std::sync::Arc;
+
 use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::{Geometry, WAYS};
 use wiresift_abi::vector::Key;
@@ -122,7 +124,7 @@ struct Step {
 
 /// All tables, and what did not go into them.
 pub struct Placement<'a> {
-    items: &'a [Item],
+    items: Arc<Vec<Item>>,
     hash: &'a ByteHash,
     geometry: &'static Geometry,
     /// Every table of the geometry, in order.
@@ -136,15 +138,16 @@ pub struct Placement<'a> {
 
 impl<'a> Placement<'a> {
     /// Places what fits. Where that is not all, small rule sets get more attempts with other masks.
-    pub fn new(items: &'a [Item], hash: &'a ByteHash, geometry: &'static Geometry) -> Self {
+    pub fn new(items: Vec<Item>, hash: &'a ByteHash, geometry: &'static Geometry) -> Self {
+        let items = Arc::new(items);
         let attempts = (ATTEMPTS_ITEMS / items.len().max(1)).clamp(1, ATTEMPTS_MAX) as u64;
-        let mut best = Self::attempt(items, hash, geometry, 0, 0);
+        let mut best = Self::attempt(&items, hash, geometry, 0, 0);
         let mut searched = best.searched;
         for attempt in 1..attempts {
             if best.fits() || best.is_far() || searched >= WIDE_SEARCHES {
                 break;
             }
-            let other = Self::attempt(items, hash, geometry, attempt, searched);
+            let other = Self::attempt(&items, hash, geometry, attempt, searched);
             searched = other.searched;
             if other.left().len() < best.left().len() {
                 best = other;
@@ -154,7 +157,7 @@ impl<'a> Placement<'a> {
     }
 
     fn attempt(
-        items: &'a [Item],
+        items: &Arc<Vec<Item>>,
         hash: &'a ByteHash,
         geometry: &'static Geometry,
         attempt: u64,
@@ -162,7 +165,7 @@ impl<'a> Placement<'a> {
     ) -> Self {
         let tables = (0..geometry.tables()).map(|number| Table::new(geometry, number)).collect();
         let mut placement = Self {
-            items,
+            items: Arc::clone(items),
             hash,
             geometry,
             tables,
@@ -182,6 +185,11 @@ impl<'a> Placement<'a> {
         placement
     }
 
+    /// What was to be placed, in the order in which it was given.
+    pub fn items(&self) -> &[Item] {
+        &self.items
+    }
+
     /// Whether the TCAM holds what no table took.
     fn fits(&self) -> bool {
         self.left().len() <= self.geometry.tcam_entries
@@ -199,7 +207,8 @@ impl<'a> Placement<'a> {
 
     /// Gives masks to tables without one, as long as there are such tables and items of the pool.
     fn fill(&mut self, pool: &[u32], narrow: bool) {
-        let mut chooser = Chooser::new(self.items, pool, WAYS * self.geometry.bucket_slots, self.attempt);
+        let items = Arc::clone(&self.items);
+        let mut chooser = Chooser::new(&items, pool, WAYS * self.geometry.bucket_slots, self.attempt);
         for table in 0..self.tables.len() {
             self.insert_all(&chooser.pool(), table);
         }
@@ -280,7 +289,8 @@ impl<'a> Placement<'a> {
         self.tables[table] = Table::new(self.geometry, table);
         let fits_table = |&item: &usize| !narrow || self.items[item].shape.is_narrow();
         let pool: Vec<u32> = self.left().into_iter().filter(fits_table).map(|item| item as u32).collect();
-        let mut chooser = Chooser::new(self.items, &pool, WAYS * self.geometry.bucket_slots, self.attempt);
+        let items = Arc::clone(&self.items);
+        let mut chooser = Chooser::new(&items, &pool, WAYS * self.geometry.bucket_slots, self.attempt);
         if let Some((shape, _)) = chooser.best(self.tables[table].capacity()) {
             self.tables[table].shape = Some(shape);
             self.tables[table].mask = shape.mask();
@@ -320,6 +330,45 @@ impl<'a> Placement<'a> {
         }
         self.searched += self.steps.len();
         false
+    }
+
+    /// Places `pieces`, behind all other items, instead of an item that no table took; `false`, and nothing
+    /// is changed but where others stand, if not all of them find a slot.
+    pub fn replace(&mut self, item: usize, pieces: &[Item]) -> bool {
+        let first = self.items.len();
+        Arc::make_mut(&mut self.items).extend_from_slice(pieces);
+        self.placed.resize(self.items.len(), false);
+        let tables = self.tables.len();
+        let fits = (first..self.items.len()).all(|piece| self.insert(piece as u32, 0..tables, TABLE_SEARCH));
+        if fits {
+            self.placed[item] = true;
+        } else {
+            let placed: Vec<usize> = (first..self.items.len()).filter(|&piece| self.placed[piece]).collect();
+            placed.into_iter().for_each(|piece| self.remove(piece));
+            Arc::make_mut(&mut self.items).truncate(first);
+            self.placed.truncate(first);
+        }
+        fits
+    }
+
+    /// Frees the slot of a placed item.
+    fn remove(&mut self, item: usize) {
+        let key = self.items[item].key;
+        for table in &mut self.tables {
+            if !table.takes(&self.items[item]) {
+                continue;
+            }
+            let hash = self.hash.of(&key.and(&table.mask));
+            for way in 0..WAYS {
+                let at = table.bucket(hash, way) * table.bucket_slots;
+                let slots = &mut table.slots[at..at + table.bucket_slots];
+                if let Some(slot) = slots.iter_mut().find(|slot| **slot == item as u32) {
+                    *slot = FREE;
+                    table.load -= 1;
+                    return;
+                }
+            }
+        }
     }
 
     fn occupant(&self, step: usize, slot: usize) -> u32 {

@@ -23,8 +23,10 @@ pub struct ResourceReport {
     pub never: Vec<Origin>,
     /// Entries left out because an ACL rule before theirs has the same.
     pub shadowed: usize,
-    /// Entries in tables and TCAM.
+    /// Entries in tables and TCAM, pieces included.
     pub entries: usize,
+    /// Entries that were cut into pieces, because no mask was left that they could stand under whole.
+    pub cut: usize,
     /// Tables in use.
     pub tables: Vec<TableReport>,
     /// Tables that the geometry has.

@@ -14,10 +14,11 @@ pub struct Shape {
     pub src: u8,
     /// Prefix length of the destination address.
     pub dst: u8,
-    /// Whether the source port counts (one port, not a range).
-    pub sport: bool,
-    /// Whether the destination port counts.
-    pub dport: bool,
+    /// Leading bits of the source port that count: those that all ports of the range have in common, so 16
+    /// for one port.
+    pub sport: u8,
+    /// Leading bits of the destination port that count.
+    pub dport: u8,
     /// Whether the whole protocol counts.
     pub proto: bool,
     /// Whether the address family counts.
@@ -26,6 +27,8 @@ pub struct Shape {
 
 /// Class bits that tell the family.
 const FAMILY: u8 = Class::IP | Class::IPV6;
+/// Bits of a port.
+pub const PORT_BITS: u8 = 16;
 /// Address bits of a narrow table.
 const NARROW_BITS: u8 = 32;
 
@@ -35,8 +38,8 @@ impl Shape {
         Some(Self {
             src: prefix_len(entry.src.mask)? as u8,
             dst: prefix_len(entry.dst.mask)? as u8,
-            sport: entry.sport.0 == entry.sport.1,
-            dport: entry.dport.0 == entry.dport.1,
+            sport: in_common(entry.sport),
+            dport: in_common(entry.dport),
             proto: entry.proto.mask == u8::MAX,
             family: entry.class.mask & FAMILY == FAMILY,
         })
@@ -61,7 +64,8 @@ impl Shape {
     pub fn weight(&self) -> u32 {
         u32::from(self.src)
             + u32::from(self.dst)
-            + 16 * (u32::from(self.sport) + u32::from(self.dport))
+            + u32::from(self.sport)
+            + u32::from(self.dport)
             + 8 * u32::from(self.proto)
             + 2 * u32::from(self.family)
     }
@@ -72,12 +76,22 @@ impl Shape {
         let line = Line::default()
             .with(vector::SRC, prefix_mask(self.src.into()))
             .with(vector::DST, prefix_mask(self.dst.into()))
-            .with(vector::SPORT, all(self.sport, u16::MAX.into()))
-            .with(vector::DPORT, all(self.dport, u16::MAX.into()))
+            .with(vector::SPORT, port_mask(self.sport).into())
+            .with(vector::DPORT, port_mask(self.dport).into())
             .with(vector::PROTO, all(self.proto, u8::MAX.into()))
             .with(vector::CLASS, all(self.family, FAMILY.into()));
         Key::of(&line)
     }
+}
+
+/// Leading bits that all ports of a range have in common.
+fn in_common((lo, hi): (u16, u16)) -> u8 {
+    (lo ^ hi).leading_zeros() as u8
+}
+
+/// Mask of the leading bits of a port.
+fn port_mask(bits: u8) -> u16 {
+    !u16::MAX.checked_shr(bits.into()).unwrap_or(0)
 }
 
 /// Key of any header vector that matches the entry, right in the bits that count in its shape.
@@ -95,9 +109,14 @@ pub fn key_of(entry: &Entry) -> Key {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "src/{} dst/{}", self.src, self.dst)?;
-        for (counts, name) in
-            [(self.sport, " sport"), (self.dport, " dport"), (self.proto, " proto"), (self.family, " family")]
-        {
+        for (bits, name) in [(self.sport, " sport"), (self.dport, " dport")] {
+            match bits {
+                0 => {}
+                PORT_BITS => f.write_str(name)?,
+                _ => write!(f, "{name}/{bits}")?,
+            }
+        }
+        for (counts, name) in [(self.proto, " proto"), (self.family, " family")] {
             if counts {
                 f.write_str(name)?;
             }

@@ -25,7 +25,7 @@ pub fn all(seed: u64) -> Vec<Set> {
         chains(seed, 33 * 500),
         nested_pairs(seed),
         many_masks(seed, 24),
-        many_masks(seed, 25),
+        many_masks(seed, 28),
     ]
 }
 
@@ -168,7 +168,7 @@ const MASK_STEPS: u32 = 5;
 
 /// `masks` (at most 28) masks of which none helps another one: each asks for 15 bits in two of four
 /// fields, beside the first byte of both addresses, and where a mask leaves out three bits that the rules
-/// of another one ask for, eight of them fall on one key, as many as a table holds. 1,024 rules each.
+/// of another one ask for, eight of them fall on one key, as many as a table holds. At most 1,024 rules each.
 pub fn many_masks(seed: u64, masks: usize) -> Set {
     const EACH: u32 = 1024;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -182,20 +182,24 @@ pub fn many_masks(seed: u64, masks: usize) -> Set {
         lengths
     });
     let all: Vec<[u32; 4]> = all.filter(|lengths| seen.insert(*lengths)).take(masks).collect();
+    // All masks around the same places, or a mask that several have in common would tell them apart.
+    let centres: Vec<[u32; 4]> = (0..EACH >> MASK_STEP).map(|_| rng.random()).collect();
     let mut rules = HashSet::new();
     let mut list = Vec::new();
     for lengths in all {
-        let before = list.len();
-        while list.len() - before < EACH as usize {
-            let start: [u32; 4] = lengths.map(|length| rng.random::<u32>() & !(u32::MAX >> length));
-            // Every value of the last bits of each field that has any.
-            let fields = lengths.iter().filter(|length| **length > 0).count() as u32;
-            for last in 0..1 << (MASK_STEP * fields) {
-                let mut bits = start;
-                let mut low: u32 = last;
-                for (bits, length) in bits.iter_mut().zip(lengths).filter(|(_, length)| *length > 0) {
-                    *bits ^= (low & 7) << (32 - length);
-                    low >>= MASK_STEP;
+        // Every value of the last bits of each field that has any.
+        let fields = lengths.iter().filter(|length| **length > 0).count() as u32;
+        let values = 1u32 << (MASK_STEP * fields);
+        for centre in &centres[..(EACH / values) as usize] {
+            for last in 0..values {
+                let mut bits = *centre;
+                let mut low = last;
+                for (bits, length) in bits.iter_mut().zip(lengths) {
+                    *bits &= !u32::MAX.checked_shr(length).unwrap_or(0);
+                    if length > 0 {
+                        *bits ^= (low & 7) << (32 - length);
+                        low >>= MASK_STEP;
+                    }
                 }
                 let rule = of_bits(bits, lengths);
                 if rules.insert(rule) {

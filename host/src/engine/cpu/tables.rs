@@ -216,9 +216,11 @@ impl Table {
 fn tag(entry: &Entry, mask: &Key, hash: &ByteHash, way: usize, buckets_log2: u32) -> (u16, Option<usize>) {
     let rule = Rule::new(entry);
     let (sport, dport) = (entry.sport, entry.dport);
-    let single = |range: (u16, u16)| if range.0 == range.1 { u64::from(u16::MAX) } else { 0 };
+    // The leading bits that all ports of a range have in common.
+    let in_common =
+        |(lo, hi): (u16, u16)| u64::from(!u16::MAX.checked_shr((lo ^ hi).leading_zeros()).unwrap_or(0));
     let mut cares = rule.mask;
-    cares.0[4] |= single(sport) | single(dport) << 16;
+    cares.0[4] |= in_common(sport) | in_common(dport) << 16;
     let mut key = rule.value;
     key.0[4] |= u64::from(sport.0) | u64::from(dport.0) << 16;
     let both = hash.of(&key.and(mask));
