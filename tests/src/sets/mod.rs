@@ -12,7 +12,7 @@ mod tree;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -124,6 +124,13 @@ impl Set {
         text
     }
 
+    /// Reads a set in the format of ClassBench, plainly: what a line says and nothing of the project in between.
+    /// `None` where a line is not as `db_generator` writes it.
+    pub fn read(name: &str, text: &str) -> Option<Self> {
+        let rules: Option<Vec<Rule>> = text.lines().map(read_rule).collect();
+        Some(Self { name: name.to_owned(), rules: rules? })
+    }
+
     /// Place of the first rule that a header satisfies, by trying one after the other.
     pub fn first_match(&self, header: &Header) -> Option<usize> {
         self.rules.iter().position(|rule| rule.matches(header))
@@ -209,6 +216,29 @@ pub fn generate(family: Family, count: usize, seed: u64) -> Set {
         std::cmp::Reverse(bits + rng.random_range(0..ORDER_JITTER))
     });
     Set { name: format!("{}_{count}", family.name()), rules }
+}
+
+fn read_rule(line: &str) -> Option<Rule> {
+    let words: Vec<&str> = line.strip_prefix('@')?.split_whitespace().collect();
+    let prefix = |text: &str| {
+        let (address, len) = text.split_once('/')?;
+        let address: IpAddr = address.parse().ok()?;
+        let bits = match address {
+            IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        Some((address.is_ipv6(), Prefix::of(bits, len.parse().ok()?)))
+    };
+    let port = |word: usize| words.get(word)?.parse::<u16>().ok();
+    let hex = |text: &str| u8::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    let (proto, mask) = words.get(8)?.split_once('/')?;
+    let proto = match hex(mask)? {
+        0 => None,
+        255 => Some(hex(proto)?),
+        _ => return None,
+    };
+    let ((v6, src), (_, dst)) = (prefix(words.first()?)?, prefix(words.get(1)?)?);
+    Some(Rule { v6, src, dst, sport: (port(2)?, port(4)?), dport: (port(5)?, port(7)?), proto })
 }
 
 /// A profile with its address trees.

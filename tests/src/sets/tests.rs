@@ -118,3 +118,12 @@ fn adversarial_sets_have_no_rule_twice() {
         assert_eq!(set.rules.iter().collect::<HashSet<_>>().len(), set.rules.len(), "{}", set.name);
     }
 }
+
+#[test]
+fn a_set_is_read_as_it_was_written() {
+    for family in FAMILIES {
+        let set = generate(family, 300, 4);
+        assert_eq!(Set::read(&set.name, &set.text()).map(|set| set.rules), Some(set.rules));
+    }
+    assert!(Set::read("wrong", "@1.2.3.4/32 5.6.7.8/32 0 : 1 0 : 1 0x06/0x0F 0x0000/0x0000").is_none());
+}
