@@ -32,10 +32,14 @@ fn entry_and_mask() -> impl Strategy<Value = (Entry, Shape)> {
 /// A header vector inside or just outside of an entry.
 fn vector_of(entry: &Entry, bits: u128, ports: (u16, u16), flip: u32, v6: bool) -> Line {
     let address = |of: Ternary<u128>| of.value | (bits.rotate_left(of.mask.count_ones()) & !of.mask);
-    let port = |range: (u16, u16), n: u16| match n % 4 {
+    // Blocks of the masks above begin and end at these bits.
+    const BLOCK: u16 = 0x3ff;
+    let port = |range: (u16, u16), n: u16| match n % 6 {
         0 => range.0,
         1 => range.1,
         2 => range.0.wrapping_sub(1),
+        3 => n | BLOCK,
+        4 => n & !BLOCK,
         _ => n,
     };
     let outside = if flip < 128 { 1 << flip } else { 0 };
