@@ -307,3 +307,43 @@ fn a_trace_of_headers_is_a_capture() {
     let lines = text.lines().skip(1).collect::<Vec<_>>();
     assert_eq!(lines, ["1,match,1,1000001;1000002,", "2,match,2,,"]);
 }
+
+const CHAINS: &str = "\
+table inet filter {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		ct state established accept
+		tcp dport 22 accept
+		meta l4proto icmp reject
+	}
+}
+";
+
+#[test]
+fn an_nftables_ruleset_has_verdicts_and_tells_what_is_left_out() {
+    let folder = TempDir::new().unwrap();
+    let rules = file(&folder, "fw.nft", CHAINS.as_bytes());
+    for device in DEVICES {
+        let output =
+            run(wiresift(["classify", "--format", "csv", "--device", device, "--rules", &rules]).arg(demo()));
+        let (text, errors) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+        assert!(
+            errors.contains("`ct state` is not expressible") && errors.contains("fw.nft:4:3"),
+            "{errors}"
+        );
+        let with = |action: &str| text.lines().filter(|line| line.split(',').nth(1) == Some(action)).count();
+        let found = ["accept", "reject", "drop", "none"].map(with);
+        assert!(found.iter().all(|count| *count > 0) && found.iter().sum::<usize>() == 543, "{found:?}");
+    }
+    let text = succeeds(&mut wiresift(["check", "--verbose", "--rules", &rules]));
+    for part in ["fw.nft:4: left out: `ct state`", "nftables rules expressed", "2 of 3", "left out       "] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    let (_, errors) = fails(&mut wiresift(["check", "--strict", "--rules", &rules]));
+    assert!(errors.contains("1 error in the rules") && errors.contains("fw.nft:4:3"), "{errors}");
+    let other = fails(&mut wiresift(["check", "--chain", "ip filter input", "--rules", &rules])).1;
+    assert!(other.contains("inet filter input"), "{other}");
+    succeeds(&mut wiresift(["check", "--chain", "filter/input", "--rules", &rules]));
+}

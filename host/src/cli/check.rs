@@ -10,7 +10,7 @@ use tabled::settings::width::Width;
 use tabled::settings::{Alignment, Style};
 use wiresift_host::compile::{self, Options, ResourceReport};
 use wiresift_host::metadata::{Metadata, SignatureInfo};
-use wiresift_host::rules::model::{Origin, RuleClass};
+use wiresift_host::rules::model::{Origin, RuleClass, RuleSet, Skipped};
 
 use super::CheckArgs;
 
@@ -34,12 +34,13 @@ pub fn run(args: &CheckArgs) -> Result<String> {
     let mut text = String::new();
     if args.verbose {
         text.push_str(&every(&metadata.signatures));
+        text.push_str(&left_out(&rules.skipped));
     }
     text.push_str(&classes(&metadata.signatures, args.verbose));
     let options = Options { seed: Some(CHECK_SEED) };
     match compile::compile(&rules, args.rules.geometry(), &options) {
         Ok(compiled) => {
-            text.push_str(&resources(&compiled.report, args.verbose)?);
+            text.push_str(&resources(&compiled.report, &rules, args.verbose)?);
             Ok(text)
         }
         Err(error) => {
@@ -99,8 +100,18 @@ fn every(signatures: &[SignatureInfo]) -> String {
     text
 }
 
+/// A line for each rule that is left out.
+fn left_out(skipped: &[Skipped]) -> String {
+    let mut text = String::new();
+    for Skipped { origin: Origin { file, line }, reason, .. } in skipped {
+        // Writing to a string does not fail.
+        let _written = writeln!(text, "{file}:{line}: left out: {reason}");
+    }
+    text
+}
+
 /// What the rules use of the card.
-fn resources(report: &ResourceReport, verbose: bool) -> Result<String> {
+fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<String> {
     let mut text = String::new();
     let mut builder = Builder::default();
     builder.push_record(["table", "addresses", "entries", "slots", "load", "mask"]);
@@ -121,23 +132,25 @@ fn resources(report: &ResourceReport, verbose: bool) -> Result<String> {
         writeln!(text, "{tables}")?;
     }
     let of = |used: usize, total: usize| format!("{used} of {total}");
-    writeln!(
-        text,
-        "{}",
-        pairs(vec![
-            ("geometry".to_owned(), report.geometry.to_owned()),
-            ("ACL rules".to_owned(), report.acl_rules.to_string()),
-            ("signatures evaluated".to_owned(), of(report.exact, report.signatures)),
-            ("signature headers".to_owned(), report.headers.to_string()),
-            ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
-            ("entries cut into pieces".to_owned(), report.cut.to_string()),
-            ("tables in use".to_owned(), of(report.tables.len(), report.tables_total)),
-            ("TCAM entries".to_owned(), of(report.tcam, report.tcam_total)),
-            ("entries that never win".to_owned(), report.shadowed.to_string()),
-            ("rules that no packet satisfies".to_owned(), report.never.len().to_string()),
-            ("commands".to_owned(), report.commands.to_string()),
-        ])
-    )?;
+    let mut rows = vec![("geometry".to_owned(), report.geometry.to_owned())];
+    if rules.chain_rules > 0 {
+        let expressed = of(rules.chain_rules - rules.skipped.len(), rules.chain_rules);
+        rows.push(("nftables rules expressed".to_owned(), expressed));
+        rows.push(("nftables rules left out".to_owned(), rules.skipped.len().to_string()));
+    }
+    rows.extend([
+        ("ACL rules".to_owned(), report.acl_rules.to_string()),
+        ("signatures evaluated".to_owned(), of(report.exact, report.signatures)),
+        ("signature headers".to_owned(), report.headers.to_string()),
+        ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
+        ("entries cut into pieces".to_owned(), report.cut.to_string()),
+        ("tables in use".to_owned(), of(report.tables.len(), report.tables_total)),
+        ("TCAM entries".to_owned(), of(report.tcam, report.tcam_total)),
+        ("entries that never win".to_owned(), report.shadowed.to_string()),
+        ("rules that no packet satisfies".to_owned(), report.never.len().to_string()),
+        ("commands".to_owned(), report.commands.to_string()),
+    ]);
+    writeln!(text, "{}", pairs(rows))?;
     let shown = if verbose { report.never.len() } else { NEVER_SHOWN };
     for Origin { file, line } in report.never.iter().take(shown) {
         writeln!(text, "{file}:{line}: no packet satisfies this rule")?;

@@ -9,6 +9,7 @@ use wiresift_abi::image::{Image, MAGIC};
 use wiresift_host::compile;
 use wiresift_host::metadata::Metadata;
 use wiresift_host::rules;
+use wiresift_host::rules::diagnostics::Diagnostics;
 use wiresift_host::rules::model::{RuleClass, RuleSet};
 
 use super::RuleArgs;
@@ -46,13 +47,20 @@ impl RuleArgs {
                 bail!("a rule image for geometry `{geometry}`, not `{other}`")
             }
             _ if !self.vars.is_empty() => bail!("a rule image is compiled already: --var has no effect"),
+            _ if self.chain.is_some() => bail!("a rule image is compiled already: --chain has no effect"),
+            _ if self.strict => bail!("a rule image is compiled already: --strict has no effect"),
             _ => Ok(()),
         }
     }
 
-    /// Loads rule files.
+    /// Loads rule files; tells on standard error which rules are left out.
     pub fn load_rules(&self) -> Result<RuleSet> {
-        Ok(rules::load(&self.files, &self.variables())?)
+        let rules = rules::load_with(&self.files, &self.reading())?;
+        if !rules.skipped.is_empty() {
+            let warnings = Diagnostics::of_skipped(&rules.skipped, true);
+            eprintln!("{:?}", miette::Report::new(warnings));
+        }
+        Ok(rules)
     }
 }
 

@@ -6,13 +6,13 @@ mod device;
 mod image;
 mod load;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wiresift_abi::geometry::{self, Geometry};
+use wiresift_host::rules::Reading;
 
 /// Sifts packets by access control lists and signatures, on a card or as a card would.
 #[derive(Parser)]
@@ -41,13 +41,22 @@ enum Command {
 /// Where the rules come from and what they are compiled for.
 #[derive(Args)]
 struct RuleArgs {
-    /// Rule file: Suricata or Snort signatures, or a ClassBench access control list; `-` is standard
-    /// input. May be repeated; ACL rules win in the order of the files.
+    /// Rule file: Suricata or Snort signatures, a ClassBench access control list, or an nftables ruleset
+    /// (`nft list ruleset`, also with `-j`); `-` is standard input. May be repeated; ACL rules win in the
+    /// order of the files.
     #[arg(long = "rules", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Variable of the signatures, for example HOME_NET=10.0.0.0/8. May be repeated.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     vars: Vec<(String, String)>,
+    /// Base chain of an nftables ruleset, for example 'inet filter input' or filter/input; needed where the
+    /// ruleset has several of type filter.
+    #[arg(long, value_name = "CHAIN")]
+    chain: Option<String>,
+    /// Take a rule of an nftables ruleset that is not expressible as an error; otherwise it is left out with
+    /// a warning.
+    #[arg(long)]
+    strict: bool,
     /// Sizes of the card that the rules are compiled for; `line` where nothing is said.
     #[arg(long, value_parser = geometry_names())]
     geometry: Option<String>,
@@ -145,8 +154,10 @@ impl RuleArgs {
         self.geometry.as_deref().and_then(Geometry::by_name).unwrap_or(&geometry::LINE)
     }
 
-    fn variables(&self) -> BTreeMap<String, String> {
-        self.vars.iter().cloned().collect()
+    /// How the rule files are read.
+    fn reading(&self) -> Reading {
+        let vars = self.vars.iter().cloned().collect();
+        Reading { vars, chain: self.chain.clone(), strict: self.strict }
     }
 }
 

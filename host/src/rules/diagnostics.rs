@@ -5,10 +5,11 @@ use std::fmt;
 use std::ops::Range;
 
 use miette::{
-    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+    Diagnostic, LabeledSpan, MietteError, MietteSpanContents, Severity, SourceCode, SourceSpan, SpanContents,
 };
 
 use crate::rules::cursor::printable;
+use crate::rules::model::Skipped;
 use crate::rules::source::Source;
 
 /// Errors kept of one file; those behind are only counted.
@@ -52,6 +53,7 @@ pub struct RuleError {
     file: String,
     help: Option<String>,
     place: Option<Box<Place>>,
+    severity: Severity,
 }
 
 impl RuleError {
@@ -59,12 +61,23 @@ impl RuleError {
     pub(crate) fn at(source: &Source, fault: Fault) -> Self {
         let place = Some(Box::new(Place::new(source, &fault)));
         let Fault { message, help, .. } = fault;
-        Self { message, file: source.name().to_owned(), help, place }
+        Self { message, file: source.name().to_owned(), help, place, severity: Severity::Error }
     }
 
     /// An error of a file as a whole.
     pub(crate) fn file(file: &str, message: impl Into<String>, help: Option<String>) -> Self {
-        Self { message: message.into(), file: file.to_owned(), help, place: None }
+        let (message, file) = (message.into(), file.to_owned());
+        Self { message, file, help, place: None, severity: Severity::Error }
+    }
+
+    /// The same as a warning.
+    pub(crate) fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
+    /// The same as an error.
+    pub(crate) fn error(self) -> Self {
+        Self { severity: Severity::Error, ..self }
     }
 
     /// What is wrong, in one line.
@@ -96,6 +109,10 @@ impl fmt::Display for RuleError {
 impl std::error::Error for RuleError {}
 
 impl Diagnostic for RuleError {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         self.help.as_ref().map(|help| Box::new(help) as _)
     }
@@ -188,6 +205,8 @@ pub struct Diagnostics {
     total: usize,
     shown_of_file: usize,
     told: HashSet<String>,
+    /// They are warnings about rules that were left out.
+    warnings: bool,
 }
 
 impl Diagnostics {
@@ -218,6 +237,14 @@ impl Diagnostics {
         self.push(RuleError::at(source, fault));
     }
 
+    /// The rules that were left out, as errors or as warnings.
+    pub fn of_skipped(skipped: &[Skipped], warnings: bool) -> Self {
+        let mut errors = Self { total: skipped.len(), warnings, ..Self::default() };
+        let reports = skipped.iter().filter_map(|rule| rule.report.as_deref().cloned());
+        errors.errors.extend(reports.map(|error| if warnings { error.warning() } else { error.error() }));
+        errors
+    }
+
     /// The errors that are shown: of each file the first [`SHOWN_PER_FILE`], an undefined variable once.
     pub fn errors(&self) -> &[RuleError] {
         &self.errors
@@ -231,9 +258,11 @@ impl Diagnostics {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.total {
-            1 => f.write_str("1 error in the rules"),
-            total => write!(f, "{total} errors in the rules"),
+        match (self.total, self.warnings) {
+            (1, false) => f.write_str("1 error in the rules"),
+            (total, false) => write!(f, "{total} errors in the rules"),
+            (1, true) => f.write_str("1 rule is not expressible and left out"),
+            (total, true) => write!(f, "{total} rules are not expressible and left out"),
         }
     }
 }
@@ -241,6 +270,10 @@ impl fmt::Display for Diagnostics {
 impl std::error::Error for Diagnostics {}
 
 impl Diagnostic for Diagnostics {
+    fn severity(&self) -> Option<Severity> {
+        Some(if self.warnings { Severity::Warning } else { Severity::Error })
+    }
+
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         match self.total - self.errors.len() {
             0 => None,

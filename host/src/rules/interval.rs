@@ -69,6 +69,26 @@ pub(crate) fn subtract(include: &[Interval], exclude: &[Interval]) -> Vec<Interv
     left
 }
 
+/// Values that both hold, of lists that are ascending and have gaps; as such a list.
+pub(crate) fn common(a: &[Interval], b: &[Interval]) -> Vec<Interval> {
+    let (mut a, mut b) = (a.iter().copied().peekable(), b.iter().copied().peekable());
+    let mut both = Vec::new();
+    while let (Some(one), Some(two)) = (a.peek(), b.peek()) {
+        if one.space == two.space {
+            let (first, last) = (one.first.max(two.first), one.last.min(two.last));
+            if first <= last {
+                both.push(Interval { space: one.space, first, last });
+            }
+        }
+        if (one.space, one.last) <= (two.space, two.last) {
+            a.next()
+        } else {
+            b.next()
+        };
+    }
+    both
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +128,16 @@ mod tests {
                 assert_eq!(holds(&left, value), expected, "{value} in {include:?} without {exclude:?}");
             }
             assert_eq!(merged(&left), left);
+            let (a, b) = (merged(&include), merged(&exclude));
+            let both = common(&a, &b);
+            for value in 0..30 {
+                assert_eq!(
+                    holds(&both, value),
+                    holds(&a, value) && holds(&b, value),
+                    "{value} in {a:?} and {b:?}"
+                );
+            }
+            assert_eq!(merged(&both), both);
         }
     }
 
@@ -118,5 +148,8 @@ mod tests {
         assert_eq!(left, [Interval { space: Space::V6, first: 0, last: u128::MAX - 1 }]);
         assert_eq!(subtract(&[Space::V6.all()], &[Space::V6.all()]), []);
         assert_eq!(subtract(&[Space::V6.all()], &[Space::V4.all()]), [Space::V6.all()]);
+        let each = [Space::V4.all(), Space::V6.all()];
+        assert_eq!(common(&each, &[Space::V6.all()]), [Space::V6.all()]);
+        assert_eq!(common(&each, &[Space::V4.all(), top]), [Space::V4.all(), top]);
     }
 }

@@ -13,7 +13,10 @@ use crate::rules::diagnostics::RuleError;
 /// Everything that the rule files said.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuleSet {
-    /// Rules that were left out because the card's key cannot express them, in file order.
+    /// Rules of nftables chains, as written: those that packets of the chosen chain can come to, those left out
+    /// included. They become more or fewer rules of `acl`.
+    pub chain_rules: usize,
+    /// Rules of nftables chains that were left out because they are not expressible, in file order.
     pub skipped: Vec<Skipped>,
     /// ACL rules in file order over all files: the first that matches wins.
     pub acl: Vec<AclRule>,

@@ -21,6 +21,10 @@ pub enum Kind {
     ClassBench,
     /// Suricata or Snort signatures.
     Signatures,
+    /// An nftables ruleset as text.
+    Nft,
+    /// An nftables ruleset as JSON.
+    NftJson,
 }
 
 /// Name that stands for the standard input.
@@ -95,7 +99,7 @@ impl Source {
     }
 
     /// What the file holds; `None` when it holds no rule. The first line that can be told decides: `@` begins a
-    /// ClassBench rule, an action a signature.
+    /// ClassBench rule, an action a signature, `table` or `flush` an nftables ruleset, `{` one as JSON.
     ///
     /// # Errors
     /// No line looks like a rule.
@@ -109,9 +113,15 @@ impl Source {
             if trimmed.starts_with('@') {
                 return Ok(Some(Kind::ClassBench));
             }
+            if trimmed.starts_with('{') {
+                return Ok(Some(Kind::NftJson));
+            }
             let word = trimmed.split_ascii_whitespace().next().unwrap_or_default();
             if suricata::is_action(word) {
                 return Ok(Some(Kind::Signatures));
+            }
+            if matches!(word, "table" | "flush") {
+                return Ok(Some(Kind::Nft));
             }
             let at = start + line.len() - trimmed.len();
             first.get_or_insert(at..at + word.len());
@@ -119,7 +129,7 @@ impl Source {
         let Some(at) = first else { return Ok(None) };
         let fault = Fault::new(at, "this is not a rule", "expected `@` or an action such as `alert`").help(
             "a ClassBench rule begins with `@`, a signature with alert, pass, drop, reject, rejectsrc, rejectdst or \
-             rejectboth",
+             rejectboth, the text of `nft list ruleset` with `table`",
         );
         Err(RuleError::at(self, fault))
     }
