@@ -37,7 +37,7 @@ fn main() -> Result<()> {
         std::env::var_os("CORPUS").map(PathBuf::from).context("set CORPUS to the folder of real rules")?;
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let sets = if asked.is_empty() { SETS.map(str::to_owned).to_vec() } else { asked };
-    println!("set        rules  tables  tcam  compile ms  look-ups Mpps  packets Mpps  reference Mpps");
+    println!("set        rules  probes  tcam  compile ms  look-ups Mpps  packets Mpps  reference Mpps");
     sets.iter().try_for_each(|set| measure(&corpus.join("classbench"), set))
 }
 
@@ -70,7 +70,7 @@ fn measure(folder: &Path, set: &str) -> Result<()> {
     println!(
         "{set:<10} {:>5}  {:>6}  {:>4}  {:>10.1}  {look_ups:>13.2}  {decided:>12.2}  {linear:>14.4}",
         rules.acl.len(),
-        engine.tables(),
+        engine.probes(),
         compiled.report.tcam,
         compile_time.as_secs_f64() * 1e3,
     );

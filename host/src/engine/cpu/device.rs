@@ -24,7 +24,8 @@ impl CpuDevice {
 
 impl Device for CpuDevice {
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
-        let decisions = batch.packets().map(|packet| self.engine.decide(packet)).collect();
+        let mut decisions = Vec::with_capacity(batch.len());
+        self.engine.decide_all(batch.packets(), &mut decisions);
         self.decided.push_back(Decided { batch, decisions });
         Ok(())
     }
@@ -34,6 +35,7 @@ impl Device for CpuDevice {
     }
 
     fn summary(&self) -> Vec<(String, String)> {
-        vec![("tables probed a packet".to_owned(), self.engine.tables().to_string())]
+        let work = format!("{} ({})", self.engine.probes(), self.engine.simd().name());
+        vec![("blocks compared a packet".to_owned(), work)]
     }
 }

@@ -1,32 +1,48 @@
-//! The CPU engine: decides packets with the tables of a rule image, as the card does and with the same
-//! answers.
+//! The CPU engine: decides packets by the tables of a rule image, with the answers of a card that holds it.
 //!
-//! It is built by running the image's commands ([`state`]), so it looks up the same tables ([`tables`], [`tcam`])
-//! with the same hash ([`hash`], [`plan`]). The work for a packet is bounded: one probe of two
-//! buckets for each table in use, and one row for each chunk of the TCAM.
+//! It runs the image's commands ([`state`]) and takes the entries that they leave in slots and TCAM. A slot in the
+//! bucket of its own key is found by every header vector that satisfies its entry, so where it
+//! stands does not matter any more: the engine lays the entries out anew, for caches and vectors ([`sets`], [`blocks`]). Only an entry
+//! that the card would not find by all of them is looked up where it stands ([`strays`], [`tcam`]).
+//!
+//! The work for a packet does not depend on it: one block of sixteen rules in each of a few tables, whether the
+//! packet matches or not, and whatever packets came before. How many tables there are is known when the engine is built
+//! ([`CpuEngine::probes`]).
+//!
+//! Changes: whatever commands do to the state, a new [`Sets`] of its entries is the new engine; that takes 10 ms for
+//! ten thousand rules of most sets, 60 ms at most (`docs/benchmarks.md`).
 
+mod answers;
+mod blocks;
 mod device;
 pub mod hash;
 pub mod parse;
-mod plan;
+mod sets;
 mod state;
-mod tables;
+mod strays;
 mod tcam;
 
-use wiresift_abi::entry::Kind;
+use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::image::Image;
 use wiresift_abi::vector::{Flags, Key};
 
+pub use answers::Answers;
+pub use blocks::{Chosen, Simd};
 pub use device::CpuDevice;
 
 use crate::compile;
 use crate::decision::Decision;
+use crate::metadata::Metadata;
+use blocks::Multipliers;
 use hash::ByteHash;
 use parse::Header;
-use plan::{Plan, Sums};
+use sets::Sets;
 use state::State;
-use tables::Table;
+use strays::Strays;
 use tcam::Tcam;
+
+/// Packets that are parsed before they are looked up: their keys stay in the first cache.
+const PARSED: usize = 256;
 
 /// Why an image cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -49,15 +65,17 @@ pub enum EngineError {
 /// Decides packets on the CPU.
 #[derive(Clone)]
 pub struct CpuEngine {
+    chosen: Chosen,
+    sets: Sets,
     hash: ByteHash,
-    tables: Vec<Table>,
+    strays: Strays,
     tcam: Tcam,
-    /// Leading address bytes that the tables hash.
-    address_bytes: usize,
     /// Signatures behind each header.
     headers: Vec<Vec<u32>>,
-    /// Headers that match the packet at hand.
-    found: Vec<u32>,
+    /// Keys, flags and answers of the packets at hand.
+    keys: Vec<Key>,
+    flags: Vec<u16>,
+    answers: Answers,
 }
 
 impl CpuEngine {
@@ -66,68 +84,119 @@ impl CpuEngine {
     /// # Errors
     /// Where its metadata cannot be read or does not explain its entries.
     pub fn new(image: &Image) -> Result<Self, EngineError> {
+        Self::with(image, Chosen::best())
+    }
+
+    /// An engine made of certain instructions.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn with(image: &Image, chosen: Chosen) -> Result<Self, EngineError> {
         let metadata = compile::metadata(image).map_err(EngineError::Metadata)?;
         let state = State::of(image);
         let hash = ByteHash::new(&state.secret);
-        let tables = Table::all(&state, &hash);
-        let tcam = Tcam::new(&state);
-        let limit = |what, count| move |id: u32| check(what, id, count);
-        let acl = limit("ACL rule", metadata.acl.len());
-        let header = limit("signature header", metadata.headers.len());
-        let signature = limit("signature", metadata.signatures.len());
-        for (kind, id) in tables.iter().flat_map(Table::ids).chain(tcam.ids()) {
-            match kind {
-                Kind::Acl => acl(id)?,
-                Kind::Signature => header(id)?,
-            }
-        }
-        metadata.headers.iter().flatten().try_for_each(|&place| signature(place))?;
-        let address_bytes = Plan::address_bytes(tables.iter().map(Table::plan));
-        Ok(Self { hash, tables, tcam, address_bytes, headers: metadata.headers, found: Vec::new() })
+        let mut strays = Strays::default();
+        let mut entries: Vec<Entry> =
+            state.entries().filter_map(|(at, entry)| strays.sort(&state, &hash, at, entry)).collect();
+        let tcam = Tcam::new(&state, &mut entries);
+        let ids = entries.iter().map(|entry| (entry.kind, entry.id));
+        ids.chain(strays.ids()).chain(tcam.ids()).try_for_each(|(kind, id)| check(&metadata, kind, id))?;
+        check_signatures(&metadata)?;
+        // In the order of the rules, so that the same image gives the same engine.
+        entries.sort_by_key(|entry| entry.id);
+        let sets = Sets::new(&entries, &Multipliers::of(&state.secret));
+        Ok(Self {
+            chosen,
+            sets,
+            hash,
+            strays,
+            tcam,
+            headers: metadata.headers,
+            keys: Vec::new(),
+            flags: Vec::new(),
+            answers: Answers::default(),
+        })
     }
 
-    /// Tables that are probed for a packet.
-    pub fn tables(&self) -> usize {
-        self.tables.len()
+    /// Blocks that a packet is compared with: the work for it, whatever it is.
+    pub fn probes(&self) -> usize {
+        self.sets.probes()
+    }
+
+    /// Bytes of the tables and blocks.
+    pub fn bytes(&self) -> usize {
+        self.sets.bytes()
+    }
+
+    /// The instructions that it is made of.
+    pub fn simd(&self) -> Simd {
+        self.chosen.simd()
     }
 
     /// What the rules say of a packet, Ethernet header first.
     pub fn decide(&mut self, packet: &[u8]) -> Decision {
-        let header = Header::of(packet);
-        let acl = self.look_up(&header.key());
-        Decision { acl, signatures: self.signatures(), flags: Flags(header.flags) }
+        let mut decisions = Vec::with_capacity(1);
+        self.decide_all(std::iter::once(packet), &mut decisions);
+        decisions.pop().unwrap_or_default()
     }
 
-    /// The first ACL rule that a header vector satisfies. The signature headers that it satisfies are then in
-    /// [`Self::found`], each at least once.
-    pub fn look_up(&mut self, key: &Key) -> Option<u32> {
-        let Self { hash, tables, tcam, found, .. } = self;
-        found.clear();
-        let mut first = u32::MAX;
-        let mut take = |first: &mut u32, kind: Kind, id: u32| match kind {
-            Kind::Acl => *first = id.min(*first),
-            Kind::Signature => found.push(id),
-        };
-        let sums = Sums::new(key, hash, self.address_bytes);
-        for table in tables.iter() {
-            if table.signatures || table.first_acl < first {
-                table.look_up(key, &sums, hash, |rule| take(&mut first, rule.kind, rule.id));
+    /// Adds what the rules say of each packet to `decisions`.
+    pub fn decide_all<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>, decisions: &mut Vec<Decision>) {
+        let mut packets = packets.peekable();
+        while packets.peek().is_some() {
+            self.keys.clear();
+            self.flags.clear();
+            for packet in packets.by_ref().take(PARSED) {
+                let header = Header::of(packet);
+                self.keys.push(header.key());
+                self.flags.push(header.flags);
             }
+            let (keys, mut answers) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.answers));
+            self.look_up_all(&keys, &mut answers);
+            let decided = self.flags.iter().enumerate().map(|(place, &flags)| Decision {
+                acl: answers.first(place),
+                signatures: self.signatures(answers.headers(place)),
+                flags: Flags(flags),
+            });
+            decisions.extend(decided);
+            (self.keys, self.answers) = (keys, answers);
         }
-        if !tcam.is_empty() {
-            tcam.look_up(key, |kind, id| take(&mut first, kind, id));
-        }
-        (first != u32::MAX).then_some(first)
     }
 
-    /// Signature headers that the key looked up last satisfies.
-    pub fn found(&self) -> &[u32] {
-        &self.found
+    /// The first ACL rule that a header vector satisfies.
+    pub fn look_up(&mut self, key: &Key) -> Option<u32> {
+        let mut answers = std::mem::take(&mut self.answers);
+        self.look_up_all(std::slice::from_ref(key), &mut answers);
+        let first = answers.first(0);
+        self.answers = answers;
+        first
     }
 
-    /// Signatures behind the headers found, ascending, each once.
-    fn signatures(&mut self) -> Vec<u32> {
-        let headers = self.found.iter().flat_map(|&header| &self.headers[header as usize]);
+    /// The first ACL rule and the signature headers that each header vector satisfies. As in every header vector,
+    /// addresses that are not of IPv6 have zeros below their 32 highest bits.
+    pub fn look_up_all(&mut self, keys: &[Key], answers: &mut Answers) {
+        answers.reset(keys.len());
+        self.sets.look_up(self.chosen, keys, answers);
+        if self.strays.is_empty() && self.tcam.is_empty() {
+            return;
+        }
+        for (place, key) in keys.iter().enumerate() {
+            answers.again(place);
+            let mut first = answers.acl[place];
+            let mut take = |kind: Kind, id: u32| match kind {
+                Kind::Acl => first = first.min(id),
+                Kind::Signature => answers.push(id),
+            };
+            self.strays.look_up(key, &self.hash, &mut take);
+            self.tcam.look_up(key, &mut take);
+            answers.acl[place] = first;
+            answers.end(place);
+        }
+    }
+
+    /// Signatures behind headers, ascending, each once.
+    fn signatures(&self, headers: &[u32]) -> Vec<u32> {
+        let headers = headers.iter().flat_map(|&header| &self.headers[header as usize]);
         let mut signatures: Vec<u32> = headers.copied().collect();
         signatures.sort_unstable();
         signatures.dedup();
@@ -135,8 +204,22 @@ impl CpuEngine {
     }
 }
 
-fn check(what: &'static str, id: u32, count: usize) -> Result<(), EngineError> {
+/// Whether the metadata has what an entry names.
+fn check(metadata: &Metadata, kind: Kind, id: u32) -> Result<(), EngineError> {
+    let (what, count) = match kind {
+        Kind::Acl => ("ACL rule", metadata.acl.len()),
+        Kind::Signature => ("signature header", metadata.headers.len()),
+    };
     if (id as usize) < count { Ok(()) } else { Err(EngineError::Unknown { what, id, count }) }
+}
+
+/// Whether the metadata has the signatures that it names itself.
+fn check_signatures(metadata: &Metadata) -> Result<(), EngineError> {
+    let count = metadata.signatures.len();
+    match metadata.headers.iter().flatten().find(|&&place| place as usize >= count) {
+        Some(&id) => Err(EngineError::Unknown { what: "signature", id, count }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -65,9 +65,12 @@ impl State {
         }
     }
 
-    /// The entry in a slot, if there is one.
-    pub fn entry(&self, table: u8, line: &Line) -> Option<Entry> {
-        Entry::from_slot(line, self.geometry.is_narrow(usize::from(table)))
+    /// The entries in slots, and where they stand: table, bucket and slot.
+    pub fn entries(&self) -> impl Iterator<Item = ((u8, u16, u8), Entry)> {
+        self.slots.iter().filter_map(|(&at, line)| {
+            let narrow = self.geometry.is_narrow(usize::from(at.0));
+            Entry::from_slot(line, narrow).map(|entry| (at, entry))
+        })
     }
 }
 
