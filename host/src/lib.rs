@@ -2,6 +2,7 @@
 //!
 //! A rule's way: [`rules`] (text to [`rules::model`]) → [`compile`] (to a rule image and its [`metadata`]).
 //! A packet's way: [`capture`] → [`session`] → a [`device`] ([`engine`] or a card) → [`decision`] → [`report`].
+#![deny(unsafe_code)]
 
 pub mod capture;
 pub mod compile;

@@ -78,13 +78,15 @@ impl Strays {
 
 /// The bucket that all keys that satisfy the entry have in a way; `None` where they do not have one.
 fn home(entry: &Entry, mask: &Key, hash: &ByteHash, way: usize, buckets_log2: u32) -> Option<usize> {
-    let single = |range: (u16, u16)| if range.0 == range.1 { u64::from(u16::MAX) } else { 0 };
+    // The leading bits that all ports of a range have in common.
+    let in_common =
+        |(lo, hi): (u16, u16)| u64::from(!u16::MAX.checked_shr((lo ^ hi).leading_zeros()).unwrap_or(0));
     let key = |src: u128, dst: u128, ports: u64, proto: u8, class: u8| {
         let rest = ports | u64::from(proto) << 32 | u64::from(class) << 40;
         Key([src as u64, (src >> 64) as u64, dst as u64, (dst >> 64) as u64, rest])
     };
     let (sport, dport) = (entry.sport, entry.dport);
-    let counts = single(sport) | single(dport) << 16;
+    let counts = in_common(sport) | in_common(dport) << 16;
     let counts = key(entry.src.mask, entry.dst.mask, counts, entry.proto.mask, entry.class.mask);
     if counts.and(mask) != *mask {
         return None;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wiresift_abi::bits::{LINE_BYTES, Line};
+use wiresift_abi::bits::{Field, LINE_BYTES, Line};
 use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::entry;
 use wiresift_abi::geometry::{self, Geometry, LAB, LINE};
 use wiresift_abi::image::{HEADER_BYTES, ImageHeader};
-use wiresift_abi::vector::Class;
+use wiresift_abi::vector::{self, Class};
 
+use super::blocks::tests::all_chosen;
 use super::*;
 use crate::capture::{Capture, Next};
 use crate::compile::testing::{Random, classbench, corpus, unpacked};
@@ -83,20 +85,26 @@ fn the_engine_says_what_the_reference_says() {
                 Err(CompileError::DoesNotFit(_)) if *geometry == LAB => continue,
                 Err(error) => panic!("seed {seed}, {}: {error}", geometry.name),
             };
-            let mut engine = CpuEngine::new(&compiled.image).unwrap();
             let mut reference = Reference::new(&rules);
-            for _ in 0..1000 {
-                let packet = packet(&mut random);
-                let decision = engine.decide(&packet);
-                assert_eq!(
-                    decision,
-                    reference.decide(&packet),
-                    "seed {seed}, {}: {packet:02x?}",
-                    geometry.name
-                );
-                acl += usize::from(decision.acl.is_some());
-                signatures += usize::from(decision.signatures.len() > 1);
+            let packets: Vec<Vec<u8>> = (0..1000).map(|_| packet(&mut random)).collect();
+            let expected: Vec<Decision> = packets.iter().map(|packet| reference.decide(packet)).collect();
+            for chosen in all_chosen() {
+                let mut engine = CpuEngine::with(&compiled.image, chosen).unwrap();
+                let mut decisions = Vec::new();
+                let mut left = &packets[..];
+                while !left.is_empty() {
+                    let (some, rest) = left.split_at(random.0.random_range(1..=left.len().min(700)));
+                    engine.decide_all(some.iter().map(Vec::as_slice), &mut decisions);
+                    left = rest;
+                }
+                for ((packet, decision), expected) in packets.iter().zip(&decisions).zip(&expected) {
+                    let name = (chosen.simd().name(), geometry.name);
+                    assert_eq!(decision, expected, "seed {seed}, {name:?}: {packet:02x?}");
+                }
+                assert_eq!(decisions.len(), packets.len());
             }
+            acl += expected.iter().filter(|decision| decision.acl.is_some()).count();
+            signatures += expected.iter().filter(|decision| decision.signatures.len() > 1).count();
         }
     }
     assert!(acl > 1000 && signatures > 200, "{acl} and {signatures} packets matched");
@@ -198,12 +206,22 @@ fn classbench_traces_find_the_first_rule() {
         [("acl1_1k", 1), ("fw1_1k", 1), ("ipc1_1k", 1), ("acl1_10k", 20), ("fw1_10k", 20), ("ipc1_10k", 20)]
     {
         let rules = classbench(&corpus, name);
-        let mut engine = engine(&rules, &LINE);
+        let engine = engine(&rules, &LINE);
+        assert!(engine.probes() < 10, "{name}: {} blocks a packet", engine.probes());
         let trace = unpacked(&corpus.join(format!("classbench/{name}.trace.gz")));
         let headers = headers(std::str::from_utf8(&trace).unwrap());
-        for header in headers.iter().step_by(step) {
-            let expected = rules.acl.iter().position(|rule| satisfies(&rule.condition, header));
-            assert_eq!(engine.look_up(&header.key()), expected.map(|n| n as u32), "{name} {header:?}");
+        let headers: Vec<Header> = headers.into_iter().step_by(step).collect();
+        let keys: Vec<Key> = headers.iter().map(Header::key).collect();
+        let first = |header| rules.acl.iter().position(|rule| satisfies(&rule.condition, header));
+        let expected: Vec<Option<u32>> =
+            headers.iter().map(|header| first(header).map(|n| n as u32)).collect();
+        for chosen in all_chosen() {
+            let mut engine = CpuEngine { chosen, ..engine.clone() };
+            let mut answers = Answers::default();
+            engine.look_up_all(&keys, &mut answers);
+            for (place, header) in headers.iter().enumerate() {
+                assert_eq!(answers.first(place), expected[place], "{name} {header:?}");
+            }
         }
     }
 }
@@ -350,6 +368,102 @@ fn damaged_images_are_errors_or_usable() {
         }
     }
     assert!(usable > 50 && refused > 2000, "{usable} usable, {refused} refused");
+}
+
+/// What a card in that state finds, slot by slot and row by row: the first ACL rule, and signature headers.
+fn card_says(state: &State, key: &Key) -> (Option<u32>, Vec<u32>) {
+    let (mut acl, mut signatures) = (None, Vec::new());
+    let line = key.to_line();
+    let mut take = |kind: Kind, id: u32| match kind {
+        Kind::Acl => acl = Some(acl.map_or(id, |acl: u32| acl.min(id))),
+        Kind::Signature => signatures.push(id),
+    };
+    for ((table, index, slot), entry) in state.entries() {
+        let way = usize::from(slot) / state.geometry.bucket_slots;
+        let masked = key.and(&state.masks[usize::from(table)]);
+        let bucket = state.secret.bucket(&masked, way, state.geometry.buckets_log2(table.into()));
+        if bucket == usize::from(index) && entry.matches(&line) {
+            take(entry.kind, entry.id);
+        }
+    }
+    let tcam_key = entry::tcam_key_of(&line);
+    for (&index, slot) in &state.tcam {
+        let Some(kind) = entry::kind_of(slot.get(entry::KIND)) else { continue };
+        let agree = state.rows.iter().enumerate().all(|(chunk, rows)| {
+            let bits = Field::new("chunk", chunk * entry::TCAM_CHUNK_BITS, entry::TCAM_CHUNK_BITS);
+            rows[tcam_key.get(bits) as usize] >> index & 1 == 1
+        });
+        let port = |field, lo, hi| (slot.get(lo)..=slot.get(hi)).contains(&line.get(field));
+        if agree
+            && port(vector::SPORT, entry::SPORT_LO, entry::SPORT_HI)
+            && port(vector::DPORT, entry::DPORT_LO, entry::DPORT_HI)
+        {
+            take(kind, slot.get(entry::ID) as u32);
+        }
+    }
+    signatures.sort_unstable();
+    signatures.dedup();
+    (acl, signatures)
+}
+
+#[test]
+fn strange_images_are_decided_as_the_card_does() {
+    let mut random = Random(ChaCha8Rng::seed_from_u64(13));
+    let rules = random.rules(12, 4);
+    let image = compile(&rules, &LAB, &SEED).unwrap().image;
+    let (mut strays, mut odd, mut matched) = (0, 0, 0);
+    for _ in 0..200 {
+        let mut lines = image.lines().to_vec();
+        let last = lines.len() - 1;
+        for line in &mut lines[1..last] {
+            let mut command = Command::from_line(line, &LAB).unwrap();
+            if random.0.random_ratio(1, 4) {
+                match command.opcode {
+                    Opcode::WriteSlot => command.index = random.0.random_range(0..2),
+                    Opcode::WriteMask => command.data.0[random.0.random_range(0..38)] &= 0x5f,
+                    _ => continue,
+                }
+                *line = command.to_line();
+            }
+        }
+        // Entries of the TCAM that agree with random values of a few chunks, and with all of the others.
+        for chunk in 0..entry::TCAM_CHUNKS {
+            for address in 0..1 << entry::TCAM_CHUNK_BITS {
+                let mut command = Command::new(Opcode::WriteTcamRow, address);
+                command.slot = chunk as u8;
+                let row = if chunk % 16 == 5 { random.0.random::<u16>() | 1 } else { 0xffff };
+                command.data.0[..2].copy_from_slice(&row.to_le_bytes());
+                lines.insert(last, command.to_line());
+            }
+        }
+        for index in 0..3 {
+            let mut command = Command::new(Opcode::WriteTcamEntry, index);
+            command.data = Line::default()
+                .with(entry::ID, random.0.random_range(0..4))
+                .with(entry::KIND, random.0.random_range(0..4))
+                .with(entry::SPORT_HI, 0xffff)
+                .with(entry::DPORT_HI, 0xffff);
+            lines.insert(lines.len() - 1, command.to_line());
+        }
+        let strange = Image::new(&LAB, lines, image.metadata().to_vec()).unwrap();
+        let state = State::of(&strange);
+        let Ok(engine) = CpuEngine::new(&strange) else { continue };
+        strays += usize::from(!engine.strays.is_empty());
+        odd += usize::from(!engine.tcam.is_empty());
+        let keys: Vec<Key> = (0..70).map(|_| Header::of(&packet(&mut random)).key()).collect();
+        for chosen in all_chosen() {
+            let mut answers = Answers::default();
+            CpuEngine { chosen, ..engine.clone() }.look_up_all(&keys, &mut answers);
+            for (place, key) in keys.iter().enumerate() {
+                let mut headers = answers.headers(place).to_vec();
+                headers.sort_unstable();
+                headers.dedup();
+                assert_eq!((answers.first(place), headers), card_says(&state, key), "{key:?}");
+                matched += usize::from(answers.acl[place] != u32::MAX);
+            }
+        }
+    }
+    assert!(strays > 50 && odd > 50 && matched > 1000, "{strays} {odd} {matched}");
 }
 
 #[test]

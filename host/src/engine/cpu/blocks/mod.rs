@@ -90,3 +90,6 @@ impl<const W: usize> BlockSet<W> {
         cells + size_of_val(&self.blocks[..]) + size_of_val(&self.tables[..])
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

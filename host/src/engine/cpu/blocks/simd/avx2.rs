@@ -96,9 +96,9 @@ fn equal<const W: usize>(block: &Block<W>, lane: usize, words: &[__m256i; W], po
     // What a port lies above its range, or, wrapped, below it.
     let above = _mm256_sub_epi16(ports, load(&block.port_lo, lane));
     let mut differ = _mm256_subs_epu16(above, load(&block.port_span, lane));
-    for word in 0..W {
-        let other = _mm256_xor_si256(words[word], load(&block.value[word], lane));
-        differ = _mm256_or_si256(differ, _mm256_and_si256(other, load(&block.mask[word], lane)));
+    for (word, (value, mask)) in words.iter().zip(block.value.iter().zip(&block.mask)) {
+        let other = _mm256_xor_si256(*word, load(value, lane));
+        differ = _mm256_or_si256(differ, _mm256_and_si256(other, load(mask, lane)));
     }
     _mm256_cmpeq_epi32(differ, _mm256_setzero_si256())
 }

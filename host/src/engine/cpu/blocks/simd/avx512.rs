@@ -85,10 +85,10 @@ fn equal<const W: usize>(block: &Block<W>, words: &[__m512i; W], ports: __m512i)
     // What a port lies above its range, or, wrapped, below it.
     let above = _mm512_sub_epi16(ports, load(&block.port_lo));
     let mut differ = _mm512_subs_epu16(above, load(&block.port_span));
-    for word in 0..W {
-        let other = _mm512_xor_si512(words[word], load(&block.value[word]));
+    for (word, (value, mask)) in words.iter().zip(block.value.iter().zip(&block.mask)) {
+        let other = _mm512_xor_si512(*word, load(value));
         // (other & mask) | differ
-        differ = _mm512_ternarylogic_epi32::<0xea>(other, load(&block.mask[word]), differ);
+        differ = _mm512_ternarylogic_epi32::<0xea>(other, load(mask), differ);
     }
     _mm512_testn_epi32_mask(differ, differ)
 }

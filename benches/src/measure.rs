@@ -1,0 +1,97 @@
+//! Rates of several contenders in one run, in turns, so that whatever else the machine does meets all of them.
+
+use std::time::{Duration, Instant};
+
+/// Headers that are looked up together.
+pub const BURST: usize = 256;
+
+/// Something that looks up the headers of a list from a number on, so many of them.
+pub struct Contender<'a> {
+    /// Name in the table.
+    pub name: String,
+    /// Headers of its list.
+    pub headers: usize,
+    /// Looks up.
+    pub look_up: Box<dyn FnMut(usize, usize) + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// A contender.
+    pub fn new(name: impl Into<String>, headers: usize, look_up: impl FnMut(usize, usize) + 'a) -> Self {
+        Self { name: name.into(), headers, look_up: Box::new(look_up) }
+    }
+
+    /// Millions of headers a second of this thread's processor time, over at least that time.
+    fn rate(&mut self, time: Duration) -> f64 {
+        let clock = Clock::start();
+        let mut count = 0;
+        while clock.wall.elapsed() < time {
+            for from in (0..self.headers).step_by(BURST) {
+                let burst = BURST.min(self.headers - from);
+                (self.look_up)(from, burst);
+                count += burst;
+            }
+        }
+        count as f64 / clock.busy().as_secs_f64() / 1e6
+    }
+}
+
+/// Rates of one contender, ascending.
+pub struct Rates(Vec<f64>);
+
+impl Rates {
+    /// The one in the middle.
+    pub fn median(&self) -> f64 {
+        self.0[self.0.len() / 2]
+    }
+
+    /// Lowest and highest.
+    pub fn spread(&self) -> (f64, f64) {
+        (self.0[0], self.0[self.0.len() - 1])
+    }
+}
+
+/// Rates of every contender: in each round every one of them, after one round that does not count.
+pub fn in_turns(contenders: &mut [Contender<'_>], rounds: usize, time: Duration) -> Vec<Rates> {
+    let mut rates = vec![Vec::with_capacity(rounds); contenders.len()];
+    for contender in contenders.iter_mut() {
+        contender.rate(time / 4);
+    }
+    for _ in 0..rounds {
+        for (contender, rates) in contenders.iter_mut().zip(&mut rates) {
+            rates.push(contender.rate(time));
+        }
+    }
+    let sorted = rates.into_iter().map(|mut rates| {
+        rates.sort_by(f64::total_cmp);
+        Rates(rates)
+    });
+    sorted.collect()
+}
+
+/// Time that this thread ran, so that others on the machine count as little as possible.
+pub struct Clock {
+    wall: Instant,
+    ran: Option<Duration>,
+}
+
+impl Clock {
+    /// From now on.
+    pub fn start() -> Self {
+        Self { wall: Instant::now(), ran: ran() }
+    }
+
+    /// How long the thread ran since.
+    pub fn busy(&self) -> Duration {
+        match (self.ran, ran()) {
+            (Some(before), Some(now)) => now - before,
+            _ => self.wall.elapsed(),
+        }
+    }
+}
+
+/// Time that this thread ran so far (Linux, Documentation/scheduler/sched-stats.rst).
+fn ran() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(text.split_ascii_whitespace().next()?.parse().ok()?))
+}
