@@ -11,8 +11,24 @@ pub struct Metadata {
     pub acl: Vec<AclInfo>,
     /// Signatures, the refused ones included; everything else names them by their place here.
     pub signatures: Vec<SignatureInfo>,
-    /// Signatures that share one header, by the card's signature id.
+    /// Signatures that share one header, by the card's signature id: places in `signatures`. Of the headers that a
+    /// packet satisfies the signatures hold, but those that one of them has with [`TAKES_AWAY`]: see [`settle`].
     pub headers: Vec<Vec<u32>>,
+}
+
+/// Added to the place of a signature in [`Metadata::headers`]: a packet that satisfies the header does not satisfy
+/// the signature, whatever its other header says. So a negated address list need not be written out as its
+/// complement.
+pub const TAKES_AWAY: u32 = 1 << 31;
+
+/// What the headers of a packet mention, in any order → the signatures that hold, ascending, each once.
+pub fn settle(mentions: &mut Vec<u32>) {
+    mentions.sort_unstable();
+    mentions.dedup();
+    let taken_away = mentions.split_off(mentions.partition_point(|mention| mention & TAKES_AWAY == 0));
+    if !taken_away.is_empty() {
+        mentions.retain(|signature| taken_away.binary_search(&(signature | TAKES_AWAY)).is_err());
+    }
 }
 
 /// An ACL rule as the report shows it.
@@ -85,5 +101,22 @@ impl SignatureInfo {
             class: signature.class.clone(),
             origin: signature.origin.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_that_is_taken_away_does_not_hold_whatever_mentions_it() {
+        let settled = |mentions: &[u32]| {
+            let mut mentions = mentions.to_vec();
+            settle(&mut mentions);
+            mentions
+        };
+        assert_eq!(settled(&[7, 3, 7]), [3, 7]);
+        assert_eq!(settled(&[TAKES_AWAY | 7, 7, 3, 7, TAKES_AWAY | 9, TAKES_AWAY | 7]), [3]);
+        assert_eq!(settled(&[TAKES_AWAY]), [0; 0]);
     }
 }

@@ -6,11 +6,15 @@ use wiresift_abi::geometry::{self, Geometry};
 
 use super::error::CompileError;
 use super::normalise::{count, normalise};
-use crate::metadata::{AclInfo, Metadata, SignatureInfo};
+use super::relax::relax;
+use crate::metadata::{AclInfo, Metadata, SignatureInfo, TAKES_AWAY};
 use crate::rules::model::{Origin, RuleClass, RuleSet};
 
 /// Numbers that an entry can carry.
 const IDS: usize = 1 << entry::ID.bits;
+
+/// Number of the header that has certain entries.
+type Headers = FxHashMap<Vec<Entry>, u32>;
 
 /// All entries of a rule set.
 #[derive(Debug, Default)]
@@ -37,6 +41,10 @@ impl Expanded {
         if rules.acl.len() > IDS {
             return Err(CompileError::TooManyIds { what: "ACL rules", count: rules.acl.len(), limit: IDS });
         }
+        if rules.signatures.len() > TAKES_AWAY as usize {
+            let (count, limit) = (rules.signatures.len(), TAKES_AWAY as usize);
+            return Err(CompileError::TooManyIds { what: "signatures", count, limit });
+        }
         let mut expanded = Self { room: room(geometry), ..Self::default() };
         expanded.add_acl(rules)?;
         expanded.add_signatures(rules)?;
@@ -55,7 +63,10 @@ impl Expanded {
         let id = entry.id as usize;
         match entry.kind {
             Kind::Acl => &self.metadata.acl[id].origin,
-            Kind::Signature => &self.metadata.signatures[self.metadata.headers[id][0] as usize].origin,
+            Kind::Signature => {
+                let place = self.metadata.headers[id][0] & !TAKES_AWAY;
+                &self.metadata.signatures[place as usize].origin
+            }
         }
     }
 
@@ -63,7 +74,10 @@ impl Expanded {
     fn no_room(&self, rules: &RuleSet, geometry: &Geometry) -> CompileError {
         let acl = rules.acl.iter().map(|rule| count(&rule.condition, false));
         let exact = rules.signatures.iter().filter(|signature| signature.class == RuleClass::Exact);
-        let signatures = exact.map(|signature| count(&signature.condition, signature.bidirectional));
+        let signatures = exact.map(|signature| match relax(&signature.condition) {
+            Some(relaxed) if !signature.bidirectional => count(&relaxed.condition, false),
+            _ => count(&signature.condition, signature.bidirectional),
+        });
         let last = self.entries.last().map(|entry| self.origin(entry).clone());
         let entries = acl.chain(signatures).sum();
         let mut others = geometry::ALL.into_iter().map(|other| (other.name, room(other)));
@@ -100,7 +114,7 @@ impl Expanded {
     }
 
     fn add_signatures(&mut self, rules: &RuleSet) -> Result<(), CompileError> {
-        let mut headers: FxHashMap<Vec<Entry>, u32> = FxHashMap::default();
+        let mut headers = Headers::default();
         for (place, signature) in rules.signatures.iter().enumerate() {
             if self.entries.len() > self.room {
                 return Ok(());
@@ -109,22 +123,40 @@ impl Expanded {
             if signature.class != RuleClass::Exact {
                 continue;
             }
-            let entries = normalise(&signature.condition, signature.bidirectional, Kind::Signature)
-                .map_err(|error| CompileError::too_many_entries(&signature.origin, error))?;
-            if entries.is_empty() {
+            let both_ways = signature.bidirectional;
+            // Both directions of one signature would take each other away.
+            let relaxed = if both_ways { None } else { relax(&signature.condition) };
+            let condition = relaxed.as_ref().map_or(&signature.condition, |relaxed| &relaxed.condition);
+            let entries = |condition| {
+                normalise(condition, both_ways, Kind::Signature)
+                    .map_err(|error| CompileError::too_many_entries(&signature.origin, error))
+            };
+            let own = entries(condition)?;
+            if own.is_empty() {
                 self.never.push(signature.origin.clone());
                 continue;
             }
-            if let Some(&header) = headers.get(&entries) {
-                self.metadata.headers[header as usize].push(place as u32);
-                continue;
+            self.mention(&mut headers, own, place as u32);
+            for condition in relaxed.iter().flat_map(|relaxed| &relaxed.unless) {
+                self.mention(&mut headers, entries(condition)?, place as u32 | TAKES_AWAY);
             }
-            let header = self.metadata.headers.len() as u32;
-            self.metadata.headers.push(vec![place as u32]);
-            self.entries.extend(entries.iter().map(|entry| Entry { id: header, ..*entry }));
-            headers.insert(entries, header);
         }
         Ok(())
+    }
+
+    /// Adds a mention of a signature to the header of these entries.
+    fn mention(&mut self, headers: &mut Headers, entries: Vec<Entry>, mention: u32) {
+        if entries.is_empty() {
+            return;
+        }
+        if let Some(&header) = headers.get(&entries) {
+            self.metadata.headers[header as usize].push(mention);
+            return;
+        }
+        let header = self.metadata.headers.len() as u32;
+        self.metadata.headers.push(vec![mention]);
+        self.entries.extend(entries.iter().map(|entry| Entry { id: header, ..*entry }));
+        headers.insert(entries, header);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules → rule image.
 //!
-//! [`mod@normalise`] turns each condition into entries, `expand` numbers them and writes the metadata,
+//! [`mod@normalise`] turns each condition into entries, `relax` takes negated addresses out of those that cost many, `expand` numbers them and writes the metadata,
 //! `masks`, `place` and `split` give every entry a slot of the card's tables or a place in its TCAM, and
 //! `commands` says it in the lines that load a card.
 
@@ -12,6 +12,7 @@ mod masks;
 pub mod normalise;
 mod place;
 mod ranges;
+mod relax;
 mod report;
 mod shape;
 mod split;

@@ -23,6 +23,7 @@ use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
 use super::cpu::CpuEngine;
 use crate::decision::Decision;
 use crate::device::{Batch, Decided, Device, DeviceError};
+use crate::metadata::settle;
 
 /// Batches that a device takes before it decides one: enough to keep the ring filled.
 const BATCHES: usize = 4;
@@ -183,8 +184,7 @@ impl<T: Transport> CardDevice<T> {
                 None => return Err(self.broken(format!("a verdict names signature header {id}"))),
             }
         }
-        signatures.sort_unstable();
-        signatures.dedup();
+        settle(&mut signatures);
         Ok(Decision { acl: verdict.acl, signatures, flags: verdict.flags })
     }
 

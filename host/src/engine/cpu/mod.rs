@@ -32,7 +32,7 @@ pub use device::CpuDevice;
 
 use crate::compile;
 use crate::decision::Decision;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, TAKES_AWAY, settle};
 use blocks::Multipliers;
 use hash::ByteHash;
 use parse::Header;
@@ -198,8 +198,7 @@ impl CpuEngine {
     fn signatures(&self, headers: &[u32]) -> Vec<u32> {
         let headers = headers.iter().flat_map(|&header| &self.headers[header as usize]);
         let mut signatures: Vec<u32> = headers.copied().collect();
-        signatures.sort_unstable();
-        signatures.dedup();
+        settle(&mut signatures);
         signatures
     }
 }
@@ -216,8 +215,9 @@ fn check(metadata: &Metadata, kind: Kind, id: u32) -> Result<(), EngineError> {
 /// Whether the metadata has the signatures that it names itself.
 fn check_signatures(metadata: &Metadata) -> Result<(), EngineError> {
     let count = metadata.signatures.len();
-    match metadata.headers.iter().flatten().find(|&&place| place as usize >= count) {
-        Some(&id) => Err(EngineError::Unknown { what: "signature", id, count }),
+    let mut mentioned = metadata.headers.iter().flatten().map(|mention| mention & !TAKES_AWAY);
+    match mentioned.find(|&place| place as usize >= count) {
+        Some(id) => Err(EngineError::Unknown { what: "signature", id, count }),
         None => Ok(()),
     }
 }
