@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use wiresift_tests::command::{DEVICES, agree, classify};
 use wiresift_tests::corpus;
 
-const VARIABLES: [&str; 30] = [
+/// All but EXTERNAL_NET.
+const VARIABLES: [&str; 28] = [
     "--var",
     "HOME_NET=[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]",
-    "--var",
-    "EXTERNAL_NET=any",
     "--var",
     "HTTP_SERVERS=$HOME_NET",
     "--var",
@@ -41,6 +40,15 @@ const VARIABLES: [&str; 30] = [
     "--var",
     "FTP_PORTS=21",
 ];
+
+/// The variables with that EXTERNAL_NET.
+fn variables(external: &'static str) -> Vec<&'static str> {
+    [&VARIABLES[..], &["--var", external]].concat()
+}
+
+const ANYWHERE: &str = "EXTERNAL_NET=any";
+/// As most networks have it.
+const ELSEWHERE: &str = "EXTERNAL_NET=!$HOME_NET";
 
 /// The headers of the enabled rules of all rule files, one rule for each that is different.
 fn header_rules(rules: &Path, wanted: impl Fn(&[&str]) -> bool) -> String {
@@ -70,10 +78,10 @@ fn gunzip(path: &Path, to: &Path) {
 }
 
 /// Captures that end in an error (cut, damaged) stand alone, so that what comes after them is not lost.
-fn grouped(rules: &[PathBuf], captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+fn grouped(rules: &[PathBuf], variables: &[&str], captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
     let (mut whole, mut groups) = (Vec::new(), Vec::new());
     for capture in captures {
-        let run = classify(DEVICES[1], rules, &VARIABLES, std::slice::from_ref(capture));
+        let run = classify(DEVICES[1], rules, variables, std::slice::from_ref(capture));
         if run.code == Some(0) {
             whole.push(capture.clone());
         } else {
@@ -87,11 +95,12 @@ fn grouped(rules: &[PathBuf], captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
     groups
 }
 
-fn all_captures(test: &str, rules: &[PathBuf], folder: &Path, devices: &[&[&str]]) {
+fn all_captures(test: &str, rules: &[PathBuf], external: &'static str, folder: &Path, devices: &[&[&str]]) {
+    let variables = variables(external);
     let captures = corpus::captures(&folder.join("pcaps"));
     let (mut packets, mut matched) = (0, 0);
-    for group in grouped(rules, &captures) {
-        let (run, refused) = agree(test, rules, &VARIABLES, &group, devices);
+    for group in grouped(rules, &variables, &captures) {
+        let (run, refused) = agree(test, rules, &variables, &group, devices);
         assert_eq!(refused, 0, "{test}: the rules do not fit");
         packets += run.csv.lines().count() - 1;
         matched += run.csv.lines().skip(1).filter(|line| !line.contains(",none,,,")).count();
@@ -115,11 +124,11 @@ fn all_captures_with_a_classbench_acl() {
     text.push_str("@fe80::/10 ff00::/8 0 : 65535 0 : 65535 0x3a/0xFF 0x0000/0x0000\n");
     text.push_str("@::/0 ::/0 0 : 65535 0 : 65535 0x00/0x00 0x0000/0x0000\n");
     std::fs::write(&acl, &text).unwrap();
-    all_captures("captures with an ACL", std::slice::from_ref(&acl), &folder, &DEVICES[1..3]);
+    all_captures("captures with an ACL", std::slice::from_ref(&acl), ANYWHERE, &folder, &DEVICES[1..3]);
     // The small card holds a third of the set.
     let lines: Vec<&str> = text.lines().collect();
     std::fs::write(&acl, lines[lines.len() - 250..].join("\n")).unwrap();
-    all_captures("captures with a small ACL", &[acl], &folder, &DEVICES[1..]);
+    all_captures("captures with a small ACL", &[acl], ANYWHERE, &folder, &DEVICES[1..]);
 }
 
 #[test]
@@ -132,7 +141,7 @@ fn all_captures_with_the_header_rules_of_the_corpus() {
     assert!(text.lines().count() > 1000);
     std::fs::write(&file, text).unwrap();
     // Lists of thousands of addresses are more than `lab` holds.
-    all_captures("captures with all headers", &[file], &folder, &DEVICES[1..3]);
+    all_captures("captures with all headers", &[file], ELSEWHERE, &folder, &DEVICES[1..3]);
 }
 
 #[test]
@@ -144,5 +153,5 @@ fn all_captures_with_the_headers_that_fit_the_small_card() {
     let text = header_rules(&folder.join("rules"), narrow);
     let text: String = text.lines().take(150).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(&file, text).unwrap();
-    all_captures("captures with headers for lab", &[file], &folder, &DEVICES[1..]);
+    all_captures("captures with headers for lab", &[file], ANYWHERE, &folder, &DEVICES[1..]);
 }
