@@ -14,9 +14,9 @@ use crate::vector::HASHED_BITS;
 pub const OPCODE: Field = Field::new("opcode", 0, 8);
 /// Table number.
 pub const TABLE: Field = OPCODE.then("table", 8);
-/// Slot: `way * bucket_slots + slot`; or chunk of the TCAM.
+/// Slot: `way * bucket_slots + slot`.
 pub const SLOT: Field = TABLE.then("slot", 8);
-/// Bucket, row of the secret, address or entry of the TCAM, or version.
+/// Bucket, row of the secret, entry of the TCAM, or version.
 pub const INDEX: Field = Field::new("index", 32, 16);
 /// Lowest bit of the data.
 pub const DATA_LSB: usize = 88;
@@ -25,7 +25,7 @@ pub const DATA_BITS: usize = LINE_BITS - DATA_LSB;
 
 const _: () = assert!(entry::WIDE_BITS <= DATA_BITS);
 const _: () = assert!(HASHED_BITS <= DATA_BITS);
-const _: () = assert!(entry::TCAM_ENTRIES_MAX <= DATA_BITS);
+const _: () = assert!(2 * entry::TCAM_HALF_BITS <= DATA_BITS);
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,23 +41,29 @@ pub enum Opcode {
     WriteMask = 3,
     /// Writes row `index` of the hash secret: the data's low [`HASHED_BITS`] bits.
     WriteSecret = 4,
-    /// Writes address `index` of the row memory of TCAM chunk `slot`: bit `n` of the data says
-    /// whether entry `n` agrees with that value of the chunk.
-    WriteTcamRow = 5,
-    /// Writes what TCAM entry `index` keeps beside its rows ([`crate::entry::Entry::to_tcam`]).
-    WriteTcamEntry = 6,
+    /// Keeps the low half of a ternary key ([`crate::entry::tcam_halves`]) for the next
+    /// [`Opcode::WriteTcamHigh`].
+    WriteTcamLow = 5,
+    /// Gives TCAM entry `index` the ternary key whose high half is in the data and whose low half was
+    /// kept last. The packets behind it wait until it is in every row memory (one cycle an address of
+    /// those, 64 in all). The entry must be empty, or packets could see half of the key.
+    WriteTcamHigh = 6,
+    /// Writes what TCAM entry `index` keeps beside its key ([`crate::entry::Entry::to_tcam`]); kind 0
+    /// makes it empty.
+    WriteTcamEntry = 7,
     /// Makes `index` the table version and answers with a record
     /// ([`crate::c2h::RecordKind::Committed`]).
-    Commit = 7,
+    Commit = 8,
 }
 
 /// Every opcode.
-pub const OPCODES: [Opcode; 7] = [
+pub const OPCODES: [Opcode; 8] = [
     Opcode::Clear,
     Opcode::WriteSlot,
     Opcode::WriteMask,
     Opcode::WriteSecret,
-    Opcode::WriteTcamRow,
+    Opcode::WriteTcamLow,
+    Opcode::WriteTcamHigh,
     Opcode::WriteTcamEntry,
     Opcode::Commit,
 ];
@@ -69,9 +75,9 @@ pub struct Command {
     pub opcode: Opcode,
     /// Table number.
     pub table: u8,
-    /// Slot or chunk.
+    /// Slot.
     pub slot: u8,
-    /// Bucket, row, address, entry or version.
+    /// Bucket, row, entry or version.
     pub index: u16,
     /// Data, from bit 0.
     pub data: Line,
@@ -84,9 +90,9 @@ pub enum CommandError {
     Opcode(u8),
     /// No such table in this geometry.
     Table(u8),
-    /// No such slot or chunk in this geometry.
+    /// No such slot in this geometry.
     Slot(u8),
-    /// No such bucket, row, address or entry in this geometry.
+    /// No such bucket, row or entry in this geometry.
     Index(u16),
 }
 
@@ -152,7 +158,7 @@ impl Command {
             if usize::from(self.slot) < limit { Ok(()) } else { Err(CommandError::Slot(self.slot)) }
         };
         match self.opcode {
-            Opcode::Clear | Opcode::Commit => Ok(()),
+            Opcode::Clear | Opcode::Commit | Opcode::WriteTcamLow => Ok(()),
             Opcode::WriteSlot => {
                 in_table()?;
                 slot(WAYS * geometry.bucket_slots)?;
@@ -160,11 +166,7 @@ impl Command {
             }
             Opcode::WriteMask => in_table(),
             Opcode::WriteSecret => index(hash::ROWS),
-            Opcode::WriteTcamRow => {
-                slot(entry::TCAM_CHUNKS)?;
-                index(1 << entry::TCAM_CHUNK_BITS)
-            }
-            Opcode::WriteTcamEntry => index(geometry.tcam_entries),
+            Opcode::WriteTcamHigh | Opcode::WriteTcamEntry => index(geometry.tcam_entries),
         }
     }
 }

@@ -59,7 +59,7 @@ pub const NARROW_BITS: usize = NARROW_DST.end();
 pub const WIDE_BITS: usize = WIDE_DST.end();
 const _: () = assert!(NARROW_BITS == 232 && WIDE_BITS == 424);
 
-/// Entries of a TCAM at most: the bits of a row in one command.
+/// Entries of a TCAM at most.
 pub const TCAM_ENTRIES_MAX: usize = 128;
 /// Key bits that one row memory of the TCAM is addressed with.
 pub const TCAM_CHUNK_BITS: usize = 6;
@@ -69,6 +69,12 @@ pub const TCAM_KEY_BITS: usize = 128 + 128 + 8 + 8 + 16;
 /// Row memories of the TCAM: chunk `c` is addressed with bits `c * 6 .. c * 6 + 6` of its key.
 pub const TCAM_CHUNKS: usize = TCAM_KEY_BITS / TCAM_CHUNK_BITS;
 const _: () = assert!(TCAM_KEY_BITS.is_multiple_of(TCAM_CHUNK_BITS));
+/// Bits of half a TCAM key: what one command carries of value and mask. In the command's data the
+/// value stands at bit 0 and the mask behind it.
+pub const TCAM_HALF_BITS: usize = TCAM_KEY_BITS / 2;
+const TCAM_HALF_BYTES: usize = TCAM_HALF_BITS / 8;
+const _: () = assert!(2 * 8 * TCAM_HALF_BYTES == TCAM_KEY_BITS);
+const _: () = assert!(TCAM_HALF_BITS.is_multiple_of(TCAM_CHUNK_BITS));
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,6 +185,31 @@ impl Entry {
         )
     }
 
+    /// The entry of a TCAM place, from what is kept beside its key and from the key (value and mask); `None`
+    /// for an empty one.
+    pub fn from_tcam(kept: &Line, (value, mask): &(Line, Line)) -> Option<Self> {
+        const SRC: Field = Field::new("src", 0, 128);
+        const DST: Field = SRC.then("dst", 128);
+        const PROTO: Field = DST.then("proto", 8);
+        const CLASS: Field = PROTO.then("class", 8);
+        const AUX: Field = CLASS.then("aux", 16);
+        const _: () = assert!(AUX.end() == TCAM_KEY_BITS);
+        let ternary = |field| Ternary { value: value.get(field) & mask.get(field), mask: mask.get(field) };
+        let eight = |field| Ternary { value: ternary(field).value as u8, mask: ternary(field).mask as u8 };
+        let port = |field| kept.get(field) as u16;
+        Some(Self {
+            kind: kind_of(kept.get(KIND))?,
+            id: kept.get(ID) as u32,
+            src: ternary(SRC),
+            dst: ternary(DST),
+            sport: (port(SPORT_LO), port(SPORT_HI)),
+            dport: (port(DPORT_LO), port(DPORT_HI)),
+            proto: eight(PROTO),
+            class: eight(CLASS),
+            aux: Ternary { value: ternary(AUX).value as u16, mask: ternary(AUX).mask as u16 },
+        })
+    }
+
     /// What the TCAM keeps of the entry beside its rows: id, kind and port ranges at the places that
     /// they have in a slot.
     pub fn to_tcam(&self) -> Line {
@@ -202,6 +233,30 @@ impl Entry {
             .with(SRC_SHIFT, src_shift.into())
             .with(DST_SHIFT, dst_shift.into())
     }
+}
+
+/// Data of the commands that write a ternary TCAM key: low half, high half.
+pub fn tcam_halves((value, mask): &(Line, Line)) -> [Line; 2] {
+    [0, TCAM_HALF_BYTES].map(|from| {
+        let mut data = Line::default();
+        data.0[..TCAM_HALF_BYTES].copy_from_slice(&value.0[from..][..TCAM_HALF_BYTES]);
+        data.0[TCAM_HALF_BYTES..][..TCAM_HALF_BYTES].copy_from_slice(&mask.0[from..][..TCAM_HALF_BYTES]);
+        data
+    })
+}
+
+/// Value and mask of the ternary TCAM key in the data of its two commands; the value is zero where the
+/// mask is.
+pub fn tcam_of_halves(halves: &[Line; 2]) -> (Line, Line) {
+    let (mut value, mut mask) = (Line::default(), Line::default());
+    for (half, data) in halves.iter().enumerate() {
+        for n in 0..TCAM_HALF_BYTES {
+            let at = half * TCAM_HALF_BYTES + n;
+            mask.0[at] = data.0[TCAM_HALF_BYTES + n];
+            value.0[at] = data.0[n] & mask.0[at];
+        }
+    }
+    (value, mask)
 }
 
 /// The TCAM's key of a header vector.
@@ -281,6 +336,19 @@ mod tests {
         let mut entry = entry();
         entry.dst = Ternary { value: 1, mask: 1 };
         assert_eq!((entry.to_narrow(), entry.to_wide()), (None, None));
+    }
+
+    #[test]
+    fn halves_give_back_their_ternary_key() {
+        let mut entry = entry();
+        entry.src = Ternary { value: 0x0102 << 8, mask: 0x0f0f << 8 };
+        let key = entry.tcam_key();
+        let mut halves = tcam_halves(&key);
+        assert_eq!(tcam_of_halves(&halves), key);
+        assert_eq!(Entry::from_tcam(&entry.to_tcam(), &key), Some(entry));
+        // Bits that do not count are not kept.
+        halves[0].0[0] ^= 0xff;
+        assert_eq!(tcam_of_halves(&halves), key);
     }
 
     #[test]

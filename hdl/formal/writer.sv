@@ -1,6 +1,7 @@
 // Under any schedule of the bus, any consumer index and any answer: addresses and data of the writer
 // stay until they are taken, every line that is taken gives one address and one beat of data, and
-// neither gets ahead of the other by more than the register slices hold.
+// neither gets ahead of the other by more than the register slices hold. With ADDRESSES: every address is
+// that of a line of the ring, or that of the status line.
 module proof(
     input clock, input reset, input enable, input [31:0] cidx, input [511:0] s_data, input s_valid,
     input [159:0] told, input arm, input ack, input awready, input wready, input [1:0] bresp, input bvalid
@@ -57,6 +58,9 @@ module proof(
     always @(*) if (!first && !reset) begin
         if (awvalid) assert (awlen == 0);
         if (wvalid) assert (wlast && &wstrb);
+`ifdef ADDRESSES
+        if (awvalid) assert (to_status || (awaddr >= base && awaddr < base + 256 && awaddr[5:0] == 0));
+`endif
         if (aw_stalled) assert (awvalid && awaddr == was_addr);
         if (w_stalled) assert (wvalid && wdata[7:0] == was_data);
         assert (bready);

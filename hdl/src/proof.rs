@@ -64,7 +64,7 @@ fn run(name: &str, verilog: &str, properties: &str) -> Outcome {
     write("properties.sv", &format!("{}\n{properties}", include_str!("../formal/stream.sv")));
     write(
         "proof.sby",
-        "[options]\nmode prove\n[engines]\nabc pdr\n[script]\nread_verilog block.v\nread_verilog -formal -sv properties.sv\nprep -top proof\n[files]\nblock.v\nproperties.sv\n",
+        "[options]\nmode prove\n[engines]\nabc pdr\n[script]\nread_verilog -formal -sv block.v\nread_verilog -formal -sv properties.sv\nprep -top proof\n[files]\nblock.v\nproperties.sv\n",
     );
     // The ABC of older distributions has no `pdr -l`, an option for its log only.
     write("abc", "#!/bin/sh\nexec yosys-abc \"$1\" \"$(printf '%s' \"$2\" | sed 's/ -l;/;/')\"\n");

@@ -13,7 +13,6 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::{Field, LINE_BITS};
 use wiresift_abi::command::{INDEX, OPCODE, Opcode, SLOT, TABLE};
-use wiresift_abi::entry::{TCAM_CHUNK_BITS, TCAM_CHUNKS};
 use wiresift_abi::geometry::{Geometry, MAX_TABLES, WAYS};
 use wiresift_abi::hash::ROWS;
 use wiresift_abi::vector::{FLAGS, LENGTH};
@@ -89,7 +88,8 @@ pub struct Decode {
     op_slot: Number,
     op_mask: Number,
     op_secret: Number,
-    op_row: Number,
+    op_low: Number,
+    op_high: Number,
     op_entry: Number,
     op_commit: Number,
     narrow_tables: Number,
@@ -98,8 +98,6 @@ pub struct Decode {
     wide_buckets: Number,
     slot_count: Number,
     row_count: Number,
-    chunk_count: Number,
-    address_count: Number,
     entry_count: Number,
     detail_table_at: Number,
     detail_index_at: Number,
@@ -158,7 +156,8 @@ impl Decode {
             op_slot: opcode(Opcode::WriteSlot),
             op_mask: opcode(Opcode::WriteMask),
             op_secret: opcode(Opcode::WriteSecret),
-            op_row: opcode(Opcode::WriteTcamRow),
+            op_low: opcode(Opcode::WriteTcamLow),
+            op_high: opcode(Opcode::WriteTcamHigh),
             op_entry: opcode(Opcode::WriteTcamEntry),
             op_commit: opcode(Opcode::Commit),
             narrow_tables: number(geometry.narrow_tables),
@@ -167,8 +166,6 @@ impl Decode {
             wide_buckets: number(1 << geometry.wide_buckets_log2),
             slot_count: number(WAYS * geometry.bucket_slots),
             row_count: number(ROWS),
-            chunk_count: number(TCAM_CHUNKS),
-            address_count: number(1 << TCAM_CHUNK_BITS),
             entry_count: number(geometry.tcam_entries),
             detail_table_at: number(OPCODE.bits),
             detail_index_at: number(OPCODE.bits + TABLE.bits),
@@ -206,7 +203,8 @@ impl Logic for Decode {
         self.fresh.next.clear = false;
         self.fresh.next.commit = false;
         self.fresh.next.secret = false;
-        self.fresh.next.row = false;
+        self.fresh.next.low = false;
+        self.fresh.next.high = false;
         self.fresh.next.entry = false;
         self.fresh.next.masks = 0.into();
         self.fresh.next.tables = 0.into();
@@ -238,12 +236,13 @@ impl Logic for Decode {
                 self.good.next = true;
                 self.fresh.next.secret = true;
             }
-            if (self.opcode.val() == self.op_row.val())
-                & (self.slot.val() < self.chunk_count.val())
-                & (self.index.val() < self.address_count.val())
-            {
+            if self.opcode.val() == self.op_low.val() {
                 self.good.next = true;
-                self.fresh.next.row = true;
+                self.fresh.next.low = true;
+            }
+            if (self.opcode.val() == self.op_high.val()) & (self.index.val() < self.entry_count.val()) {
+                self.good.next = true;
+                self.fresh.next.high = true;
             }
             if (self.opcode.val() == self.op_entry.val()) & (self.index.val() < self.entry_count.val()) {
                 self.good.next = true;
@@ -297,7 +296,7 @@ mod tests {
     fn random_command(rng: &mut ChaCha8Rng) -> Line {
         let pick = |numbers: &[u128], rng: &mut ChaCha8Rng| *numbers.choose(rng).unwrap();
         random_line(rng)
-            .with(OPCODE, pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 255], rng))
+            .with(OPCODE, pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 255], rng))
             .with(TABLE, pick(&[0, 1, 2, 3, 4, 15, 16, 23, 24, 255], rng))
             .with(SLOT, pick(&[0, 1, 3, 4, 7, 8, 47, 48, 255], rng))
             .with(INDEX, pick(&[0, 15, 16, 23, 24, 63, 64, 511, 512, 4095, 4096, 65535], rng))
@@ -314,7 +313,8 @@ mod tests {
             Opcode::WriteSlot => op.tables = table,
             Opcode::WriteMask => op.masks = table,
             Opcode::WriteSecret => op.secret = true,
-            Opcode::WriteTcamRow => op.row = true,
+            Opcode::WriteTcamLow => op.low = true,
+            Opcode::WriteTcamHigh => op.high = true,
             Opcode::WriteTcamEntry => op.entry = true,
             Opcode::Commit => op.commit = true,
         }

@@ -103,8 +103,10 @@ pub struct Op {
     pub commit: Bit,
     /// WRITE_SECRET.
     pub secret: Bit,
-    /// WRITE_TCAM_ROW.
-    pub row: Bit,
+    /// WRITE_TCAM_LOW.
+    pub low: Bit,
+    /// WRITE_TCAM_HIGH.
+    pub high: Bit,
     /// WRITE_TCAM_ENTRY.
     pub entry: Bit,
     /// WRITE_MASK, or CLEAR for all: one bit a table.

@@ -11,7 +11,8 @@
 //! A feed-forward pipeline: an element goes in every cycle and its result comes out a fixed number of
 //! cycles later ([`Classifier::latency`]), whatever the traffic. Commands travel between the packets. Each
 //! piece of state is read and written in one and the same stage, so a command counts for every element
-//! behind it and for none before it. Only CLEAR takes longer: from it to `cleared` no element may come in.
+//! behind it and for none before it. Only CLEAR and
+//! WRITE_TCAM_HIGH take longer: from one of them to `cleared` no element may come in.
 //!
 //! | stage | packet | command |
 //! |---|---|---|
@@ -19,7 +20,7 @@
 //! | 1 | key AND mask of each table | WRITE_MASK |
 //! | 2 | [`hash`] of both ways | WRITE_SECRET; CLEAR starts the [`sweep`] |
 //! | 3 | buckets read ([`bank`]) | WRITE_SLOT |
-//! | 4 | TCAM rows read ([`tcam`]) | WRITE_TCAM_ROW |
+//! | 4 | TCAM rows read ([`tcam`]) | WRITE_TCAM_LOW, WRITE_TCAM_HIGH |
 //! | 5, 6 | slots and TCAM entries compared ([`compare`]) | WRITE_TCAM_ENTRY |
 //! | 7, 8 | candidates of each table selected ([`select`]) | |
 //! | 9 .. | lists merged, two to one a stage | |
@@ -31,7 +32,7 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::command::INDEX;
-use wiresift_abi::entry::{NARROW_BITS, TCAM_CHUNK_BITS, WIDE_BITS};
+use wiresift_abi::entry::{NARROW_BITS, TCAM_HALF_BITS, WIDE_BITS};
 use wiresift_abi::geometry::{Geometry, LAB, LINE, MAX_TABLES, WAYS};
 use wiresift_abi::vector::{HASHED_BITS, SRC};
 
@@ -58,13 +59,11 @@ use sweep::Sweep;
 use table::Table;
 use tcam::Tcam;
 
-const NARROW_MASK: usize = NARROW_ADDRESS + 1;
-const WIDE_MASK: usize = SRC.bits + 1;
 /// Stage whose register holds the lists of tables and TCAM.
 const LIST_STAGE: usize = 9;
 
-type NarrowTable<const LOG2: usize> = Table<NARROW_ADDRESS, NARROW_MASK, NARROW_HASHED, NARROW_BITS, LOG2>;
-type WideTable<const LOG2: usize> = Table<{ SRC.bits }, WIDE_MASK, HASHED_BITS, WIDE_BITS, LOG2>;
+type NarrowTable<const LOG2: usize> = Table<NARROW_ADDRESS, NARROW_HASHED, NARROW_BITS, LOG2>;
+type WideTable<const LOG2: usize> = Table<{ SRC.bits }, HASHED_BITS, WIDE_BITS, LOG2>;
 
 /// The classifier of the geometry `line`.
 pub type LineClassifier = Classifier<
@@ -102,7 +101,7 @@ pub struct Classifier<
     pub line: Signal<In, Bits<LINE_BITS>>,
     /// Its sequence number.
     pub sequence_number: Signal<In, Bits<32>>,
-    /// Pulse: a CLEAR is finished.
+    /// Pulse: a CLEAR or a WRITE_TCAM_HIGH is finished.
     pub cleared: Signal<Out, Bit>,
     /// Pulse: a bad command, which was not applied.
     pub error: Signal<Out, Bit>,
@@ -327,7 +326,7 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
         self.wide_hash.index.next = self.parts2.index.val();
         self.wide_hash.data.next = self.data.val().get_bits::<HASHED_BITS>(0);
         self.sweep.start.next = self.op2.q.val().clear;
-        self.cleared.next = self.sweep.done.val();
+        self.cleared.next = self.sweep.done.val() | self.tcam.done.val();
         self.tables.next = self.op2.q.val().tables;
         self.slots.next = self.op2.q.val().slots;
         self.bucket.next = self.parts2.index.val();
@@ -379,11 +378,15 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
         }
         // Stages 4 and 5: TCAM.
         self.tcam.key.next = self.parts4.tcam_key.val();
-        self.tcam.write_row.next = self.op4.q.val().row;
-        self.tcam.chunk.next = self.parts4.slot.val();
+        self.tcam.reset.next = self.reset.val();
+        self.tcam.low.next = self.op4.q.val().low;
+        self.tcam.high.next = self.op4.q.val().high;
         self.data.next = self.parts4.data.val();
-        self.tcam.address.next = self.parts4.index.val().get_bits::<TCAM_CHUNK_BITS>(0);
-        self.tcam.row.next = self.data.val().get_bits::<ENTRIES>(0);
+        self.tcam.value.next = self.data.val().get_bits::<TCAM_HALF_BITS>(0);
+        for i in TCAM_HALF_BITS..(TCAM_HALF_BITS + 1) {
+            self.tcam.mask.next = self.data.val().get_bits::<TCAM_HALF_BITS>(i);
+        }
+        self.tcam.place.next = self.parts4.index.val();
         self.tcam.fields.next = self.parts5.fields.val();
         self.tcam.packet.next = self.op5.q.val().packet;
         self.tcam.write_entry.next = self.op5.q.val().entry;

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! line --->| Parts |---> key, src, dst, narrow_src, narrow_dst, fields, tcam_key    header vector
-//!          |       |---> data, slot, index                                          command
+//!          |       |---> data, index                                                command
 //! ```
 
 use rust_hdl::core::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
-use wiresift_abi::command::{DATA_LSB, INDEX, SLOT};
+use wiresift_abi::command::{DATA_LSB, INDEX};
 use wiresift_abi::entry::{TCAM_KEY_BITS, WIDE_BITS};
 use wiresift_abi::vector::{AUX, DST, HASHED_BITS, PROTO, SPORT, SRC};
 
@@ -16,7 +16,6 @@ use super::layout::{FIELDS_BITS, Fields};
 
 const SRC_BITS: usize = SRC.bits;
 const DST_BITS: usize = DST.bits;
-const SLOT_BITS: usize = SLOT.bits;
 const INDEX_BITS: usize = INDEX.bits;
 /// Both addresses, in the TCAM's key and in the header vector.
 const ADDRESSES: usize = SRC.bits + DST.bits;
@@ -48,8 +47,6 @@ pub struct Parts {
     pub tcam_key: Signal<Out, Bits<TCAM_KEY_BITS>>,
     /// Data of the command.
     pub data: Signal<Out, Bits<DATA_BITS>>,
-    /// Slot or chunk of the command.
-    pub slot: Signal<Out, Bits<SLOT_BITS>>,
     /// Index of the command.
     pub index: Signal<Out, Bits<INDEX_BITS>>,
     addresses: Signal<Local, Bits<ADDRESSES>>,
@@ -62,7 +59,6 @@ pub struct Parts {
     ternary_at: Constant<Bits<16>>,
     ternary_to: Constant<Bits<16>>,
     data_at: Constant<Bits<16>>,
-    slot_at: Constant<Bits<16>>,
     index_at: Constant<Bits<16>>,
 }
 
@@ -79,7 +75,6 @@ impl Default for Parts {
             fields: Signal::default(),
             tcam_key: Signal::default(),
             data: Signal::default(),
-            slot: Signal::default(),
             index: Signal::default(),
             addresses: Signal::default(),
             ternary: Signal::default(),
@@ -91,7 +86,6 @@ impl Default for Parts {
             ternary_at: bit(PROTO.lsb),
             ternary_to: bit(ADDRESSES),
             data_at: bit(DATA_LSB),
-            slot_at: bit(SLOT.lsb),
             index_at: bit(INDEX.lsb),
         }
     }
@@ -111,7 +105,6 @@ impl Logic for Parts {
         self.tcam_key.next = bit_cast::<TCAM_KEY_BITS, ADDRESSES>(self.addresses.val())
             | (bit_cast::<TCAM_KEY_BITS, TERNARY>(self.ternary.val()) << self.ternary_to.val());
         self.data.next = self.line.val().get_bits::<DATA_BITS>(self.data_at.val().index());
-        self.slot.next = self.line.val().get_bits::<SLOT_BITS>(self.slot_at.val().index());
         self.index.next = self.line.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
     }
 }

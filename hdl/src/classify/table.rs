@@ -85,16 +85,10 @@ impl<const SLOT: usize, const LOG2: usize> Logic for Way<SLOT, LOG2> {
     }
 }
 
-/// A table with addresses of `ADDRESS` bits (`MASK` is one more), keys of `HASHED` bits, slots of
+/// A table with addresses of `ADDRESS` bits, keys of `HASHED` bits, slots of
 /// `SLOT` bits and `1 << LOG2` buckets a way.
 #[derive(LogicBlock)]
-pub struct Table<
-    const ADDRESS: usize,
-    const MASK: usize,
-    const HASHED: usize,
-    const SLOT: usize,
-    const LOG2: usize,
-> {
+pub struct Table<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Stage 1: hashed bits of the header vector.
@@ -136,7 +130,7 @@ pub struct Table<
     is_packet: DFF<Bit>,
     way0: Way<SLOT, LOG2>,
     way1: Way<SLOT, LOG2>,
-    compare: Vec<Compare<ADDRESS, MASK>>,
+    compare: Vec<Compare<ADDRESS>>,
     pick: Pick,
     slot: Vec<Signal<Local, Bits<SLOT>>>,
     any: Signal<Local, Bit>,
@@ -145,8 +139,8 @@ pub struct Table<
     dst_at: Constant<Bits<16>>,
 }
 
-impl<const ADDRESS: usize, const MASK: usize, const HASHED: usize, const SLOT: usize, const LOG2: usize>
-    Table<ADDRESS, MASK, HASHED, SLOT, LOG2>
+impl<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: usize>
+    Table<ADDRESS, HASHED, SLOT, LOG2>
 {
     /// A table of `slots` slots a bucket.
     pub fn new(slots: usize, style: RamStyle) -> Self {
@@ -189,8 +183,8 @@ impl<const ADDRESS: usize, const MASK: usize, const HASHED: usize, const SLOT: u
     }
 }
 
-impl<const ADDRESS: usize, const MASK: usize, const HASHED: usize, const SLOT: usize, const LOG2: usize> Logic
-    for Table<ADDRESS, MASK, HASHED, SLOT, LOG2>
+impl<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: usize> Logic
+    for Table<ADDRESS, HASHED, SLOT, LOG2>
 {
     #[hdl_gen]
     fn update(&mut self) {

@@ -9,7 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rust_hdl::core::prelude::*;
 use wiresift_abi::bits::{Field, LINE_BITS, Line};
 use wiresift_abi::command::{Command, Opcode};
-use wiresift_abi::entry::{Entry, Kind, TCAM_CHUNK_BITS, TCAM_CHUNKS, Ternary, kind_of, prefix_mask};
+use wiresift_abi::entry::{
+    Entry, Kind, Ternary, kind_of, prefix_mask, tcam_halves, tcam_key_of, tcam_of_halves,
+};
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::hash::{ROWS, Secret};
 use wiresift_abi::vector::{self, HASHED_BITS, KEY_BITS, Key};
@@ -28,12 +30,11 @@ macro_rules! clocked {
 }
 clocked! {
     [const A: usize, const B: usize] super::bank::Bank<A, B>;
-    [const A: usize, const B: usize] super::compare::Compare<A, B>;
+    [const A: usize] super::compare::Compare<A>;
     [const A: usize, const B: usize] super::hash::Hasher<A, B>;
     [const A: usize, const B: usize] super::tcam::Tcam<A, B>;
     [const A: usize, const B: usize, const C: usize, const D: usize] super::Classifier<A, B, C, D>;
-    [const A: usize, const B: usize, const C: usize, const D: usize, const E: usize]
-        super::table::Table<A, B, C, D, E>;
+    [const A: usize, const B: usize, const C: usize, const D: usize] super::table::Table<A, B, C, D>;
     [] super::select::Pick;
     [] super::select::Merge;
     [] super::decode::Decode;
@@ -197,7 +198,9 @@ pub struct Model {
     masks: Vec<Key>,
     /// By table, bucket, slot of both ways.
     slots: Vec<Vec<Vec<Line>>>,
-    rows: Vec<Vec<u128>>,
+    low: Line,
+    /// Ternary key of each TCAM entry, once it has one.
+    keys: Vec<Option<(Line, Line)>>,
     entries: Vec<Line>,
     /// Version in force.
     pub version: u16,
@@ -214,7 +217,8 @@ impl Model {
             secret: Secret([Key::default(); ROWS]),
             masks: vec![Key::default(); geometry.tables()],
             slots: (0..geometry.tables()).map(table).collect(),
-            rows: vec![vec![0; 1 << TCAM_CHUNK_BITS]; TCAM_CHUNKS],
+            low: Line::default(),
+            keys: vec![None; geometry.tcam_entries],
             entries: vec![Line::default(); geometry.tcam_entries],
             version: 0,
         }
@@ -227,16 +231,15 @@ impl Model {
             (usize::from(command.table), usize::from(command.slot), usize::from(command.index));
         match command.opcode {
             Opcode::Clear => {
-                let (rows, secret, version) = (std::mem::take(&mut self.rows), self.secret, self.version);
-                *self = Self { rows, secret, version, ..Self::new(&self.geometry) };
+                let keys = std::mem::take(&mut self.keys);
+                let Self { low, secret, version, .. } = *self;
+                *self = Self { low, keys, secret, version, ..Self::new(&self.geometry) };
             }
             Opcode::WriteSlot => self.slots[table][index][slot] = command.data,
             Opcode::WriteMask => self.masks[table] = hashed(&command.data),
             Opcode::WriteSecret => self.secret.0[index] = hashed(&command.data),
-            Opcode::WriteTcamRow => {
-                let all = (1u128 << self.geometry.tcam_entries) - 1;
-                self.rows[slot][index] = command.data.get(Field::new("row", 0, 128)) & all;
-            }
+            Opcode::WriteTcamLow => self.low = command.data,
+            Opcode::WriteTcamHigh => self.keys[index] = Some(tcam_of_halves(&[self.low, command.data])),
             Opcode::WriteTcamEntry => self.entries[index] = command.data,
             Opcode::Commit => self.version = command.index,
         }
@@ -276,7 +279,7 @@ impl Model {
                 .collect();
             expected.add(&found);
         }
-        let key = wiresift_abi::entry::tcam_key_of(vector);
+        let key = tcam_key_of(vector);
         for (group, entries) in self.entries.chunks(2 * slots).enumerate() {
             let found: Vec<_> = entries
                 .iter()
@@ -294,11 +297,12 @@ impl Model {
     fn tcam_hit(&self, n: usize, entry: &Line, key: &Line, vector: &Line) -> bool {
         use wiresift_abi::entry::{DPORT_HI, DPORT_LO, SPORT_HI, SPORT_LO};
         let in_range = |port, lo, hi| (entry.get(lo)..=entry.get(hi)).contains(&vector.get(port));
-        let rows = (0..TCAM_CHUNKS).all(|chunk| {
-            let address = key.get(Field::new("chunk", chunk * TCAM_CHUNK_BITS, TCAM_CHUNK_BITS)) as usize;
-            self.rows[chunk][address] >> n & 1 == 1
-        });
-        rows && in_range(vector::SPORT, SPORT_LO, SPORT_HI) && in_range(vector::DPORT, DPORT_LO, DPORT_HI)
+        let agrees = |(value, mask): &(Line, Line)| {
+            key.0.iter().zip(&mask.0).zip(&value.0).all(|((key, mask), value)| key & mask == *value)
+        };
+        self.keys[n].as_ref().is_some_and(agrees)
+            && in_range(vector::SPORT, SPORT_LO, SPORT_HI)
+            && in_range(vector::DPORT, DPORT_LO, DPORT_HI)
     }
 }
 
@@ -325,30 +329,30 @@ fn hashed(data: &Line) -> Key {
     key
 }
 
-/// Commands that put an entry in the TCAM place `n`: its bit in every row, which changes the other
-/// bits to those of `rows`, then the entry.
-pub fn tcam_commands(entries: &[Option<Entry>]) -> Vec<Line> {
+/// Whether no element may come in behind a command until the card says `cleared`.
+pub fn is_slow(line: &Line) -> bool {
+    let opcode = line.get(wiresift_abi::command::OPCODE);
+    [Opcode::Clear, Opcode::WriteTcamHigh].iter().any(|slow| *slow as u128 == opcode)
+}
+
+/// The commands that give TCAM place `n` a key.
+pub fn key_commands(n: u16, key: &(Line, Line)) -> [Line; 2] {
+    let [low, high] = tcam_halves(key);
+    [(Opcode::WriteTcamLow, 0, low), (Opcode::WriteTcamHigh, n, high)]
+        .map(|(opcode, index, data)| Command { data, ..Command::new(opcode, index) }.to_line())
+}
+
+/// Commands that fill the places of the TCAM: a key, then the entry.
+pub fn tcam_commands(entries: &[Entry]) -> Vec<Line> {
     let mut lines = Vec::new();
-    for chunk in 0..TCAM_CHUNKS {
-        let part = Field::new("chunk", chunk * TCAM_CHUNK_BITS, TCAM_CHUNK_BITS);
-        for address in 0..1u128 << TCAM_CHUNK_BITS {
-            let mut row = 0u128;
-            for (n, entry) in entries.iter().enumerate() {
-                if let Some(entry) = entry {
-                    let (value, mask) = entry.tcam_key();
-                    row |= u128::from(address & mask.get(part) == value.get(part)) << n;
-                }
-            }
-            let mut command = Command::new(Opcode::WriteTcamRow, address as u16);
-            command.slot = chunk as u8;
-            command.data.set(Field::new("row", 0, 128), row);
-            lines.push(command.to_line());
-        }
-    }
     for (n, entry) in entries.iter().enumerate() {
-        let mut command = Command::new(Opcode::WriteTcamEntry, n as u16);
-        command.data = entry.map(|entry| entry.to_tcam()).unwrap_or_default();
-        lines.push(command.to_line());
+        lines.extend(key_commands(n as u16, &entry.tcam_key()));
+        lines.push(entry_command(n as u16, entry));
     }
     lines
+}
+
+/// The command that writes what TCAM place `n` keeps beside its key.
+pub fn entry_command(n: u16, entry: &Entry) -> Line {
+    Command { data: entry.to_tcam(), ..Command::new(Opcode::WriteTcamEntry, n) }.to_line()
 }

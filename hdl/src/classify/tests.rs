@@ -7,12 +7,13 @@ use rand_chacha::rand_core::SeedableRng;
 use rust_hdl::core::prelude::*;
 use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, INDEX, OPCODE, Opcode, SLOT, TABLE};
-use wiresift_abi::entry::{Entry, Kind, TCAM_CHUNKS};
+use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::geometry::{Geometry, LAB};
 use wiresift_abi::vector::{self, Flags};
 
 use super::testing::{
-    Expected, Model, Pipe, bits_of, entry_for, near, random_id, random_line, random_vector, tcam_commands,
+    Expected, Model, Pipe, bits_of, entry_for, is_slow, key_commands, near, random_id, random_line,
+    random_vector, tcam_commands,
 };
 use super::*;
 use crate::gate::{Native, passes};
@@ -44,6 +45,7 @@ struct Tally {
     commits: usize,
     bad: usize,
     clears: usize,
+    keys: usize,
 }
 
 /// Makes elements and knows what comes of them.
@@ -71,7 +73,7 @@ impl Traffic {
             queue.push(mask(table, rng));
         }
         if tcam {
-            let entries: Vec<_> = (0..geometry.tcam_entries).map(|_| Some(entry(&hot, 128, rng))).collect();
+            let entries: Vec<_> = (0..geometry.tcam_entries).map(|_| entry(&hot, 128, rng)).collect();
             queue.extend(tcam_commands(&entries));
         }
         queue.reverse();
@@ -101,10 +103,20 @@ impl Traffic {
                 let data = entry(&self.hot, 128, rng).to_tcam();
                 Some((true, with_data(Command::new(Opcode::WriteTcamEntry, n), data)))
             }
-            52 => {
-                let mut command = Command::new(Opcode::WriteTcamRow, rng.random_range(0..64));
-                command.slot = rng.random_range(0..TCAM_CHUNKS as u8);
-                Some((true, with_data(command, random_line(rng))))
+            52 if rng.random_bool(0.3) => {
+                // A key, whatever entry stands there: half of them of a vector, half of them of nothing.
+                let n = rng.random_range(0..self.geometry.tcam_entries as u16);
+                let key = entry(&self.hot, 128, rng).tcam_key();
+                let [low, high] = key_commands(n, &key);
+                self.queue.push(high);
+                Some((
+                    true,
+                    if rng.random() {
+                        low
+                    } else {
+                        with_data(Command::new(Opcode::WriteTcamLow, 0), random_line(rng))
+                    },
+                ))
             }
             53..56 => Some((true, Command::new(Opcode::Commit, rng.random()).to_line())),
             56..59 => Some((true, self.bad(rng))),
@@ -139,7 +151,7 @@ impl Traffic {
     fn bad(&self, rng: &mut ChaCha8Rng) -> Line {
         loop {
             let line = random_line(rng)
-                .with(OPCODE, rng.random_range(0..9))
+                .with(OPCODE, rng.random_range(0..10))
                 .with(TABLE, rng.random_range(0..8))
                 .with(SLOT, rng.random_range(0..50))
                 .with(INDEX, rng.random_range(0..70));
@@ -162,9 +174,10 @@ impl Traffic {
             error = Some((opcode | line.get(TABLE) << 8 | line.get(INDEX) << 16) as u32);
             self.tally.bad += 1;
         }
-        self.clearing = command && error.is_none() && opcode == Opcode::Clear as u128;
+        self.clearing = command && error.is_none() && is_slow(&line);
         let commit = command && error.is_none() && opcode == Opcode::Commit as u128;
-        self.tally.clears += usize::from(self.clearing);
+        self.tally.clears += usize::from(self.clearing && opcode == Opcode::Clear as u128);
+        self.tally.keys += usize::from(self.clearing && opcode != Opcode::Clear as u128);
         self.tally.commits += usize::from(commit);
         self.tally.packets += usize::from(!command);
         self.tally.acl += usize::from(found.acl.is_some());
@@ -257,7 +270,10 @@ fn agrees<const A: usize, const B: usize, const C: usize, const D: usize>(
             assert!(traffic.clearing);
             traffic.clearing = false;
         }
-        assert!(!traffic.clearing || cycle - last_valid <= (1 << A.max(B)) + 8, "no end of a CLEAR");
+        assert!(
+            !traffic.clearing || cycle - last_valid <= (1 << A.max(B)).max(64) + 10,
+            "no end of a command"
+        );
         let element = traffic.element(rng);
         let outcome = element.map(|(command, line)| traffic.outcome(command, line));
         let error = outcome.as_ref().and_then(|(_, error)| *error);
@@ -287,7 +303,7 @@ fn agrees<const A: usize, const B: usize, const C: usize, const D: usize>(
 fn commands_and_packets_back_to_back_are_answered_in_order() {
     let tally = agrees::<3, 4, 16, 4>("classifier_small", &SMALL, true, 9000);
     assert!(tally.packets > 1500 && tally.acl > 500 && tally.ids > 300 && tally.cut > 20, "{tally:?}");
-    assert!(tally.commits > 50 && tally.bad > 50 && tally.clears > 3, "{tally:?}");
+    assert!(tally.commits > 50 && tally.bad > 50 && tally.clears > 3 && tally.keys > 20, "{tally:?}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use super::word::NUMBER_BITS;
 
 /// How many there are.
 const COUNT: usize = COUNTER_TABLE.len();
+const _: () = assert!(COUNT.is_multiple_of(4));
 
 macro_rules! counters {
     (pulses { $($pulse:ident $pulse_name:ident $pulse_text:literal;)* }
@@ -50,6 +51,8 @@ macro_rules! counters {
             middle: DFF<Bits<THIRD_BITS>>,
             any_low: Signal<Local, Bits<THIRD_BITS>>,
             any_middle: Signal<Local, Bits<THIRD_BITS>>,
+            quarter_low: Vec<Signal<Local, Bits<THIRD_BITS>>>,
+            quarter_middle: Vec<Signal<Local, Bits<THIRD_BITS>>>,
         }
 
         impl Default for Counters {
@@ -69,6 +72,8 @@ macro_rules! counters {
                     middle: DFF::default(),
                     any_low: Signal::default(),
                     any_middle: Signal::default(),
+                    quarter_low: vec![Signal::default(); 4],
+                    quarter_middle: vec![Signal::default(); 4],
                 }
             }
         }
@@ -90,16 +95,27 @@ macro_rules! counters {
                         self.bank[i].step.next = bit_cast::<THIRD_BITS, $bits>(self.$number.val());
                     }
                 )*
-                self.any_low.next = 0.into();
-                self.any_middle.next = 0.into();
                 for i in 0..COUNT {
                     self.bank[i].clock.next = self.clock.val();
                     self.bank[i].reset.next = self.reset.val();
                     self.bank[i].read_address.next = self.read_address.val();
                     self.bank[i].latch.next = self.take_high.val();
-                    self.any_low.next =
-                        self.any_low.val() | self.bank[i].low.val() | self.bank[i].latched.val();
-                    self.any_middle.next = self.any_middle.val() | self.bank[i].middle.val();
+                }
+                // Joined by quarters: one chain over all would be as deep as it is long.
+                self.any_low.next = 0.into();
+                self.any_middle.next = 0.into();
+                for k in 0..4 {
+                    self.quarter_low[k].next = 0.into();
+                    self.quarter_middle[k].next = 0.into();
+                    for i in 0..(COUNT / 4) {
+                        self.quarter_low[k].next = self.quarter_low[k].val()
+                            | self.bank[4 * i + k].low.val()
+                            | self.bank[4 * i + k].latched.val();
+                        self.quarter_middle[k].next =
+                            self.quarter_middle[k].val() | self.bank[4 * i + k].middle.val();
+                    }
+                    self.any_low.next = self.any_low.val() | self.quarter_low[k].val();
+                    self.any_middle.next = self.any_middle.val() | self.quarter_middle[k].val();
                 }
                 if self.take_low.val() {
                     self.low.d.next = self.any_low.val();

@@ -25,8 +25,9 @@ use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::csr::ErrorCode;
 use wiresift_abi::geometry::Geometry;
-use wiresift_abi::h2c::READ_BURST_BYTES;
+use wiresift_abi::h2c::{LINES_LOG2_MAX, READ_BURST_BYTES};
 
+use crate::prim::distance::Distance;
 use crate::prim::fifo::Fifo;
 use crate::prim::ram::RamStyle;
 
@@ -39,6 +40,13 @@ const SHORT_LINES: usize = 512 / LINE_BYTES;
 /// Rounds of three cycles that a short burst waits at most while others are in flight.
 const WAIT_BITS: usize = 4;
 
+/// Bits of the number of lines that are there: the index was found to be within the ring, so they tell a
+/// producer index that went back (the highest bit) from one that is ahead.
+const AVAILABLE_BITS: usize = 24;
+const HALF_BITS: usize = 16;
+const SUM_BITS: usize = HALF_BITS + 1;
+
+const _: () = assert!(AVAILABLE_BITS > LINES_LOG2_MAX as usize + 1);
 const _: () = assert!(BURST_LINES.is_power_of_two() && READ_BURST_BYTES <= 4096);
 
 /// What is done about the next burst in this cycle.
@@ -128,16 +136,18 @@ pub struct Fetch<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_
 
     ring_lines: DFF<Bits<32>>,
     ring_mask: DFF<Bits<32>>,
-    /// Producer index as seen, how far it is ahead, whether both are of this run.
-    pidx_seen: DFF<Bits<32>>,
-    ahead: DFF<Bits<32>>,
+    /// How far the producer index is ahead; whether that is of this run.
+    ahead: Distance,
+    running_before: DFF<Bit>,
     seen: DFF<Bit>,
     /// Producer index as checked.
     limit: DFF<Bits<32>>,
 
     /// Lines asked for.
     asked: DFF<Bits<32>>,
-    available: DFF<Bits<32>>,
+    /// Low half of it behind the next burst, with the carry.
+    asked_low: DFF<Bits<SUM_BITS>>,
+    available: DFF<Bits<AVAILABLE_BITS>>,
     to_end: DFF<Bits<5>>,
     lines: DFF<Bits<5>>,
     short: DFF<Bit>,
@@ -148,6 +158,8 @@ pub struct Fetch<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_
     waited: DFF<Bits<WAIT_BITS>>,
     /// Beats of the buffer that are neither filled nor promised to a burst.
     room: DFF<Bits<16>>,
+    /// What it grows by in this cycle, less what it shrinks by.
+    room_change: DFF<Bits<16>>,
     in_flight: DFF<Bits<8>>,
     /// There is room for a whole burst; one more burst may be in flight. One cycle old, and until the
     /// next burst is asked for they only become true.
@@ -176,6 +188,11 @@ pub struct Fetch<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_
     available_low: Signal<Local, Bits<5>>,
     place_low: Signal<Local, Bits<32>>,
     high: Signal<Local, Bits<32>>,
+    /// High half of the base, and one more.
+    high_now: DFF<Bits<32>>,
+    high_carried: DFF<Bits<32>>,
+    low_half: Signal<Local, Bits<HALF_BITS>>,
+    high_half: Signal<Local, Bits<HALF_BITS>>,
     few: Signal<Local, Bit>,
     beats: Signal<Local, Bits<16>>,
     length_next: Signal<Local, Bits<16>>,
@@ -188,7 +205,6 @@ pub struct Fetch<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_
     quiet: Signal<Local, Bit>,
     room_less: Signal<Local, Bits<16>>,
     room_more: Signal<Local, Bits<16>>,
-    carry: Signal<Local, Bits<32>>,
 
     one: Constant<Bits<32>>,
     one_beat: Constant<Bits<2>>,
@@ -198,7 +214,8 @@ pub struct Fetch<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_
     beats_log2: Constant<Bits<4>>,
     burst_lines: Constant<Bits<5>>,
     short_lines: Constant<Bits<5>>,
-    zero_high: Constant<Bits<28>>,
+    zero_high: Constant<Bits<20>>,
+    one_half: Constant<Bits<HALF_BITS>>,
     no_lines: Constant<Bits<5>>,
     one_word: Constant<Bits<16>>,
     line_log2: Constant<Bits<4>>,
@@ -263,11 +280,12 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             state: Default::default(),
             ring_lines: Default::default(),
             ring_mask: Default::default(),
-            pidx_seen: Default::default(),
             ahead: Default::default(),
+            running_before: Default::default(),
             seen: Default::default(),
             limit: Default::default(),
             asked: Default::default(),
+            asked_low: Default::default(),
             available: Default::default(),
             to_end: Default::default(),
             lines: Default::default(),
@@ -278,6 +296,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             length: Default::default(),
             waited: Default::default(),
             room: Default::default(),
+            room_change: Default::default(),
             in_flight: Default::default(),
             fits: Default::default(),
             may_fly: Default::default(),
@@ -301,6 +320,10 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             available_low: Default::default(),
             place_low: Default::default(),
             high: Default::default(),
+            high_now: Default::default(),
+            high_carried: Default::default(),
+            low_half: Default::default(),
+            high_half: Default::default(),
             few: Default::default(),
             beats: Default::default(),
             length_next: Default::default(),
@@ -313,7 +336,6 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             quiet: Default::default(),
             room_less: Default::default(),
             room_more: Default::default(),
-            carry: Default::default(),
             one: Constant::new(1.into()),
             one_beat: Constant::new(1.into()),
             one_flight: Constant::new(1.into()),
@@ -323,6 +345,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             burst_lines: Constant::new(BURST_LINES.to_bits()),
             short_lines: Constant::new(SHORT_LINES.to_bits()),
             zero_high: Constant::new(0.into()),
+            one_half: Constant::new(1.into()),
             no_lines: Constant::new(0.into()),
             one_word: Constant::new(1.into()),
             line_log2: Constant::new((LINE_BYTES.ilog2() as usize).to_bits()),
@@ -351,11 +374,13 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             state,
             ring_lines,
             ring_mask,
-            pidx_seen,
-            ahead,
+            running_before,
             seen,
             limit,
             asked,
+            asked_low,
+            high_now,
+            high_carried,
             available,
             to_end,
             lines,
@@ -366,6 +391,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             length,
             waited,
             room,
+            room_change,
             in_flight,
             fits,
             may_fly,
@@ -387,9 +413,11 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
 
         self.ring_lines.d.next = self.one.val() << self.lines_log2.val();
         self.ring_mask.d.next = self.ring_lines.q.val() - self.one.val();
-        self.pidx_seen.d.next = self.pidx.val();
-        self.ahead.d.next = self.pidx.val() - self.received.q.val();
-        self.seen.d.next = self.running.q.val();
+        self.ahead.clock.next = self.clock.val();
+        self.ahead.a.next = self.pidx.val();
+        self.ahead.b.next = self.received.q.val();
+        self.running_before.d.next = self.running.q.val();
+        self.seen.d.next = self.running.q.val() & self.running_before.q.val();
         self.quiet.next = self.in_flight.q.val() == self.none_in_flight.val();
 
         // Answers, one register behind the bus.
@@ -417,13 +445,13 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
         self.error_found.d.next = false;
         if self.running.q.val() & !self.failed.q.val() {
             if self.seen.q.val() {
-                if self.ahead.q.val() > self.ring_lines.q.val() {
+                if self.ahead.difference.val() > self.ring_lines.q.val() {
                     self.error_found.d.next = true;
                     self.failed.d.next = true;
                     self.code.d.next = self.code_pidx.val();
-                    self.detail.d.next = self.pidx_seen.q.val();
+                    self.detail.d.next = self.ahead.a_then.val();
                 } else {
-                    self.limit.d.next = self.pidx_seen.q.val();
+                    self.limit.d.next = self.ahead.a_then.val();
                 }
             }
             if self.bad.val() {
@@ -441,12 +469,13 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
         self.low.next = self.asked.q.val().get_bits::<BURST_BITS>(0);
         self.available_low.next = self.available.q.val().get_bits::<5>(0);
         self.place_low.next = self.place.q.val().get_bits::<32>(0);
-        self.carry.next = 0.into();
+        self.high_now.d.next = self.base_high.val();
+        self.high_carried.d.next = self.base_high.val() + self.one.val();
+        self.high.next = self.high_now.q.val();
         if self.place.q.val().get_bit(32) {
-            self.carry.next = self.one.val();
+            self.high.next = self.high_carried.q.val();
         }
-        self.high.next = self.base_high.val() + self.carry.val();
-        self.few.next = (self.available.q.val().get_bits::<28>(4) == self.zero_high.val())
+        self.few.next = (self.available.q.val().get_bits::<20>(4) == self.zero_high.val())
             & (self.available_low.val() < self.to_end.q.val());
         self.beats.next = bit_cast::<16, 5>(self.lines.q.val()) << self.beats_log2.val();
         self.length_next.next = self.beats.val() - self.one_word.val();
@@ -455,7 +484,8 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
         self.room_less.next = 0.into();
         match self.state.q.val() {
             State::Measure => {
-                self.available.d.next = self.limit.q.val() - self.asked.q.val();
+                self.available.d.next = self.limit.q.val().get_bits::<AVAILABLE_BITS>(0)
+                    - self.asked.q.val().get_bits::<AVAILABLE_BITS>(0);
                 self.to_end.d.next = self.burst_lines.val() - bit_cast::<5, BURST_BITS>(self.low.val());
                 self.place.d.next =
                     bit_cast::<33, 32>(self.base_low.val()) + bit_cast::<33, 32>(self.offset.val());
@@ -469,7 +499,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
                     self.lines.d.next = self.available_low.val();
                 }
                 // A producer index that went back behind what was asked for: nothing to ask.
-                if self.available.q.val().get_bit(31) {
+                if self.available.q.val().get_bit(23) {
                     self.lines.d.next = 0.into();
                 }
                 self.short.d.next = self.few.val() & (self.available_low.val() < self.short_lines.val());
@@ -503,9 +533,20 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             self.state.d.next = State::Ask;
         }
         // What a burst takes is taken off one cycle later, before the next one is measured.
+        self.low_half.next = self.asked.q.val().get_bits::<HALF_BITS>(0);
+        self.asked_low.d.next = bit_cast::<SUM_BITS, HALF_BITS>(self.low_half.val())
+            + bit_cast::<SUM_BITS, 5>(self.lines.q.val());
+        for i in HALF_BITS..(HALF_BITS + 1) {
+            self.high_half.next = self.asked.q.val().get_bits::<HALF_BITS>(i);
+            if self.asked_low.q.val().get_bit(i) {
+                self.high_half.next = self.asked.q.val().get_bits::<HALF_BITS>(i) + self.one_half.val();
+            }
+        }
         self.burst_asked.d.next = self.ask.val();
         if self.burst_asked.q.val() {
-            self.asked.d.next = self.asked.q.val() + bit_cast::<32, 5>(self.lines.q.val());
+            self.low_half.next = self.asked_low.q.val().get_bits::<HALF_BITS>(0);
+            self.asked.d.next = bit_cast::<32, HALF_BITS>(self.low_half.val())
+                | (bit_cast::<32, HALF_BITS>(self.high_half.val()) << 16);
             self.room_less.next = self.beats.val();
         }
         self.fits.d.next = self.room.q.val() >= self.burst_beats.val();
@@ -525,7 +566,9 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
         if self.popped.q.val() {
             self.room_more.next = self.one_word.val();
         }
-        self.room.d.next = self.room.q.val() - self.room_less.val() + self.room_more.val();
+        // Known to `fits` four cycles behind the asking: just before the next burst is decided.
+        self.room_change.d.next = self.room_more.val() - self.room_less.val();
+        self.room.d.next = self.room.q.val() + self.room_change.q.val();
 
         self.cidx.next = self.received.q.val();
         self.idle.next = self.quiet.val();
@@ -556,6 +599,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             self.beat.d.next = 0.into();
             self.waited.d.next = 0.into();
             self.room.d.next = self.buffer_beats.val();
+            self.room_change.d.next = 0.into();
             self.state.d.next = State::Measure;
         }
         if self.reset.val() {

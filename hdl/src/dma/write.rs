@@ -27,9 +27,10 @@ use std::mem::offset_of;
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::{LINE_BITS, LINE_BYTES};
-use wiresift_abi::c2h::{LINE_RECORDS, RECORD_BYTES, StatusLine};
+use wiresift_abi::c2h::{LINE_RECORDS, RECORD_BYTES, RECORDS_LOG2_MAX, RECORDS_LOG2_MIN, StatusLine};
 use wiresift_abi::csr::{ErrorCode, STATUS_IDLE};
 
+use crate::prim::distance::Distance;
 use crate::prim::skid::RegisterSlice;
 
 /// Writes in flight at most: enough for a line every four cycles with 250 cycles of latency.
@@ -44,9 +45,16 @@ const STATUS_WORDS: usize = 6;
 const TOLD_WORDS: usize = STATUS_WORDS - 1;
 const TOLD_BITS: usize = TOLD_WORDS * 32;
 
+/// Bits of the number of records that the host has not consumed.
+const AHEAD_BITS: usize = 24;
+const _: () = assert!(AHEAD_BITS > RECORDS_LOG2_MAX as usize + 1);
+
 const _: () = assert!(offset_of!(StatusLine, h2c_cidx) == 0 && offset_of!(StatusLine, c2h_pidx) == 4);
 const _: () = assert!(offset_of!(StatusLine, status) == 8 && offset_of!(StatusLine, error) == 12);
 const _: () = assert!(offset_of!(StatusLine, packets_in) == 16 && offset_of!(StatusLine, writes) == 20);
+
+// A ring of one line would end with its first.
+const _: () = assert!(1 << RECORDS_LOG2_MIN >= 2 * LINE_RECORDS);
 
 /// C2H writer; `BEAT_BITS` is the width of the bus and `STRB_BITS` an eighth of it.
 #[derive(LogicBlock)]
@@ -147,19 +155,25 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     addresses: RegisterSlice<64>,
     data: RegisterSlice<LINE_BITS>,
     running: DFF<Bit>,
+    /// Nothing is in flight and nothing was begun in the last cycle.
+    rested: DFF<Bit>,
     failed: DFF<Bit>,
     record_failed: DFF<Bit>,
     status_failed: DFF<Bit>,
 
     ring_records: DFF<Bits<32>>,
-    ring_mask: DFF<Bits<32>>,
+    /// Lines up to the end of the ring, the next one included; whether it is the last.
+    left: DFF<Bits<32>>,
+    at_end: DFF<Bit>,
     /// Most records that may be ahead where there is room for a line, and with the margin.
-    line_limit: DFF<Bits<32>>,
-    margin_limit: DFF<Bits<32>>,
+    line_limit: DFF<Bits<AHEAD_BITS>>,
+    margin_limit: DFF<Bits<AHEAD_BITS>>,
     /// Records taken, free-running, and how many of them the host had not consumed a cycle ago.
     taken: DFF<Bits<32>>,
-    ahead: DFF<Bits<32>>,
-    cidx_seen: DFF<Bits<32>>,
+    ahead: DFF<Bits<AHEAD_BITS>>,
+    /// The same in all bits, for the check of the host's index; whether that is of this run.
+    exact: Distance,
+    seen_before: DFF<Bit>,
     seen: DFF<Bit>,
     /// Room for a line when none was taken lately.
     room: DFF<Bit>,
@@ -189,6 +203,7 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     before_it: DFF<Bits<8>>,
     lines_since: DFF<Bits<STATUS_LINES_LOG2>>,
     overdue: DFF<Bit>,
+    /// Number of the next status line.
     writes: DFF<Bits<32>>,
 
     irq_owed: DFF<Bit>,
@@ -214,10 +229,9 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     high_now: Signal<Local, Bits<32>>,
     base_low: Signal<Local, Bits<32>>,
     base_high: Signal<Local, Bits<32>>,
-    at_end: Signal<Local, Bit>,
+    ring_lines: Signal<Local, Bits<32>>,
     now: Signal<Local, Bits<TOLD_BITS>>,
     compared: Signal<Local, Bits<TOLD_BITS>>,
-    writes_now: Signal<Local, Bits<32>>,
     any_changed: Signal<Local, Bit>,
     w_last: Signal<Local, Bit>,
     w_shift: Signal<Local, Bits<10>>,
@@ -226,7 +240,8 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     one: Constant<Bits<32>>,
     line_records: Constant<Bits<32>>,
     margin_records: Constant<Bits<32>>,
-    last_of_line: Constant<Bits<32>>,
+    two: Constant<Bits<32>>,
+    line_records_log2: Constant<Bits<8>>,
     line_bytes: Constant<Bits<33>>,
     compare: Constant<Bits<TOLD_BITS>>,
     none_in_flight: Constant<Bits<8>>,
@@ -308,16 +323,19 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             addresses: Default::default(),
             data: Default::default(),
             running: Default::default(),
+            rested: Default::default(),
             failed: Default::default(),
             record_failed: Default::default(),
             status_failed: Default::default(),
             ring_records: Default::default(),
-            ring_mask: Default::default(),
+            left: Default::default(),
+            at_end: Default::default(),
             line_limit: Default::default(),
             margin_limit: Default::default(),
             taken: Default::default(),
             ahead: Default::default(),
-            cidx_seen: Default::default(),
+            exact: Default::default(),
+            seen_before: Default::default(),
             seen: Default::default(),
             room: Default::default(),
             plenty: Default::default(),
@@ -360,10 +378,9 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             high_now: Default::default(),
             base_low: Default::default(),
             base_high: Default::default(),
-            at_end: Default::default(),
+            ring_lines: Default::default(),
             now: Default::default(),
             compared: Default::default(),
-            writes_now: Default::default(),
             any_changed: Default::default(),
             w_last: Default::default(),
             w_shift: Default::default(),
@@ -371,7 +388,8 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             one: Constant::new(1.into()),
             line_records: Constant::new(LINE_RECORDS.to_bits()),
             margin_records: Constant::new((LINES_UNSEEN * LINE_RECORDS + LINE_RECORDS).to_bits()),
-            last_of_line: Constant::new((LINE_RECORDS - 1).to_bits()),
+            two: Constant::new(2u32.to_bits()),
+            line_records_log2: Constant::new(LINE_RECORDS.ilog2().to_bits()),
             line_bytes: Constant::new(LINE_BYTES.to_bits()),
             compare: Constant::new(compare()),
             none_in_flight: Constant::new(0.into()),
@@ -396,16 +414,18 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             self,
             clock,
             running,
+            rested,
             failed,
             record_failed,
             status_failed,
             ring_records,
-            ring_mask,
+            left,
+            at_end,
             line_limit,
             margin_limit,
             taken,
             ahead,
-            cidx_seen,
+            seen_before,
             seen,
             room,
             plenty,
@@ -449,12 +469,18 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         // Credit. A line that is taken is seen a few cycles later, so near the end of the room lines
         // are taken one by one.
         self.ring_records.d.next = self.one.val() << self.c2h_records_log2.val();
-        self.ring_mask.d.next = self.ring_records.q.val() - self.one.val();
-        self.cidx_seen.d.next = self.c2h_cidx.val();
-        self.ahead.d.next = self.taken.q.val() - self.c2h_cidx.val();
+        self.ring_lines.next = self.ring_records.q.val() >> self.line_records_log2.val();
+        self.exact.clock.next = self.clock.val();
+        self.exact.a.next = self.taken.q.val();
+        self.exact.b.next = self.c2h_cidx.val();
+        self.seen_before.d.next = self.seen.q.val();
+        self.ahead.d.next =
+            self.taken.q.val().get_bits::<AHEAD_BITS>(0) - self.c2h_cidx.val().get_bits::<AHEAD_BITS>(0);
         self.seen.d.next = self.running.q.val();
-        self.line_limit.d.next = self.ring_records.q.val() - self.line_records.val();
-        self.margin_limit.d.next = self.ring_records.q.val() - self.margin_records.val();
+        self.line_limit.d.next = self.ring_records.q.val().get_bits::<AHEAD_BITS>(0)
+            - self.line_records.val().get_bits::<AHEAD_BITS>(0);
+        self.margin_limit.d.next = self.ring_records.q.val().get_bits::<AHEAD_BITS>(0)
+            - self.margin_records.val().get_bits::<AHEAD_BITS>(0);
         self.room.d.next = self.seen.q.val() & (self.ahead.q.val() <= self.line_limit.q.val());
         self.plenty.d.next = self.seen.q.val() & (self.ahead.q.val() <= self.margin_limit.q.val());
         self.credit.next =
@@ -487,12 +513,13 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         if self.address_low.q.val().get_bit(32) {
             self.high_now.next = self.high_carried.q.val();
         }
-        self.at_end.next = ((self.taken.q.val() | self.last_of_line.val()) & self.ring_mask.q.val())
-            == self.ring_mask.q.val();
         if self.take.val() {
+            self.left.d.next = self.left.q.val() - self.one.val();
+            self.at_end.d.next = self.left.q.val() == self.two.val();
             self.taken.d.next = self.taken.q.val() + self.line_records.val();
             self.address_low.d.next = self.address_low.q.val() + self.line_bytes.val();
-            if self.at_end.val() {
+            if self.at_end.q.val() {
+                self.left.d.next = self.ring_lines.val();
                 self.address_low.d.next = bit_cast::<33, 32>(self.base_low.val());
             }
         }
@@ -504,7 +531,6 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             | (bit_cast::<TOLD_BITS, 32>(self.error_register.val()) << 96)
             | (bit_cast::<TOLD_BITS, 32>(self.packets_in.val()) << 128);
         self.compared.next = self.now.val() & self.compare.val();
-        self.writes_now.next = self.writes.q.val() + self.one.val();
         self.any_changed.next = false;
         for i in 0..TOLD_WORDS {
             self.changed[i].d.next =
@@ -527,7 +553,7 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         }
         if self.tell.val() {
             self.told.d.next = self.compared.val();
-            self.writes.d.next = self.writes_now.val();
+            self.writes.d.next = self.writes.q.val() + self.one.val();
             self.lines_since.d.next = 0.into();
             self.overdue.d.next = false;
             self.open.d.next = true;
@@ -541,7 +567,7 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         if self.turn.q.val() {
             self.addresses.s_axis_tdata.next = self.status_base.val();
             self.data.s_axis_tdata.next = bit_cast::<LINE_BITS, TOLD_BITS>(self.now.val())
-                | (bit_cast::<LINE_BITS, 32>(self.writes_now.val()) << 160);
+                | (bit_cast::<LINE_BITS, 32>(self.writes.q.val()) << 160);
         }
 
         // The bus.
@@ -593,12 +619,13 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         if self.running.q.val()
             & self.seen.q.val()
             & !self.failed.q.val()
-            & (self.ahead.q.val() > self.ring_records.q.val())
+            & self.seen_before.q.val()
+            & (self.exact.difference.val() > self.ring_records.q.val())
         {
             self.error_found.d.next = true;
             self.failed.d.next = true;
             self.code.d.next = self.code_cidx.val();
-            self.detail.d.next = self.cidx_seen.q.val();
+            self.detail.d.next = self.exact.b_then.val();
         }
         if self.b_valid.q.val() {
             if self.status_answer.val() {
@@ -652,18 +679,21 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         self.write_error.next = self.response_bad.q.val();
 
         // Start and stop.
+        self.rested.d.next = self.quiet.val() & !self.running.q.val();
         if self.running.q.val() {
             self.running.d.next = self.enable.val();
-        } else if self.quiet.val() & self.enable.val() {
+        } else if self.rested.q.val() & self.enable.val() {
             self.running.d.next = true;
             self.failed.d.next = false;
             self.record_failed.d.next = false;
             self.status_failed.d.next = false;
             self.taken.d.next = 0.into();
+            self.left.d.next = self.ring_lines.val();
+            self.at_end.d.next = false;
             self.acknowledged.d.next = 0.into();
             self.address_low.d.next = bit_cast::<33, 32>(self.base_low.val());
             self.told.d.next = 0.into();
-            self.writes.d.next = 0.into();
+            self.writes.d.next = self.one.val();
             self.lines_since.d.next = 0.into();
             self.overdue.d.next = false;
         }
@@ -672,6 +702,7 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         }
         if self.reset.val() {
             self.running.d.next = false;
+            self.rested.d.next = false;
             self.beat.d.next = 0.into();
             self.in_flight.d.next = 0.into();
             self.b_valid.d.next = false;

@@ -16,7 +16,7 @@
 //!
 //! Behind this block nothing stalls, so an element is let in only on a credit: `s_axis_tready` is a
 //! register that is high only while a credit is left for the beat it takes, be it a last one or not,
-//! and while no CLEAR is at work.
+//! and while no CLEAR or WRITE_TCAM_HIGH is at work.
 
 use rust_hdl::prelude::*;
 use wiresift_abi::bits::LINE_BYTES;
@@ -58,7 +58,7 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     pub s_axis_sequence: Signal<In, Bits<32>>,
     /// A result was taken: one credit comes back.
     pub credit: Signal<In, Bit>,
-    /// A CLEAR is done.
+    /// A command that the packets behind it wait for is done.
     pub cleared: Signal<In, Bit>,
     /// An element is at the outputs.
     pub valid: Signal<Out, Bit>,
@@ -78,7 +78,7 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     ready: DFF<Bit>,
     all_free: DFF<Bit>,
     waiting: DFF<Bit>,
-    starts_clear: DFF<Bit>,
+    starts_wait: DFF<Bit>,
     valid_held: DFF<Bit>,
     command_held: DFF<Bit>,
     length_held: DFF<Bits<16>>,
@@ -86,7 +86,8 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     taken: Signal<Local, Bit>,
     element: Signal<Local, Bit>,
     returned: Signal<Local, Bit>,
-    is_clear: Signal<Local, Bit>,
+    is_slow: Signal<Local, Bit>,
+    opcode: Signal<Local, Bits<OPCODE_BITS>>,
     spare: Signal<Local, Bit>,
     next_free: Signal<Local, Bits<CREDIT_BITS>>,
     first_slot: Constant<Bits<BEATS>>,
@@ -94,6 +95,7 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     all_but_one: Constant<Bits<CREDIT_BITS>>,
     one: Constant<Bits<CREDIT_BITS>>,
     clear: Constant<Bits<OPCODE_BITS>>,
+    tcam_high: Constant<Bits<OPCODE_BITS>>,
 }
 
 impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
@@ -130,7 +132,7 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
             ready: DFF::default(),
             all_free: DFF::default(),
             waiting: DFF::default(),
-            starts_clear: DFF::default(),
+            starts_wait: DFF::default(),
             valid_held: DFF::default(),
             command_held: DFF::default(),
             length_held: DFF::default(),
@@ -138,7 +140,8 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
             taken: Signal::default(),
             element: Signal::default(),
             returned: Signal::default(),
-            is_clear: Signal::default(),
+            is_slow: Signal::default(),
+            opcode: Signal::default(),
             spare: Signal::default(),
             next_free: Signal::default(),
             first_slot: Constant::new(1.into()),
@@ -146,6 +149,7 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
             all_but_one: Constant::new((geometry.packets_in_flight as u64 - 1).into()),
             one: Constant::new(1.into()),
             clear: Constant::new((Opcode::Clear as u64).into()),
+            tcam_high: Constant::new((Opcode::WriteTcamHigh as u64).into()),
         }
     }
 }
@@ -161,7 +165,7 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Logic for Window<BEAT_BITS, BEA
             ready,
             all_free,
             waiting,
-            starts_clear,
+            starts_wait,
             valid_held,
             command_held,
             length_held,
@@ -183,16 +187,17 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Logic for Window<BEAT_BITS, BEA
         }
 
         // The opcode stands in the first beat, which is the last one too where a beat is a line.
-        self.is_clear.next = self.starts_clear.q.val();
+        self.opcode.next = self.s_axis_tdata.val().get_bits::<OPCODE_BITS>(0);
+        self.is_slow.next = self.starts_wait.q.val();
         if self.fill.q.val().get_bit(0) {
-            self.is_clear.next = self.s_axis_command.val()
-                & (self.s_axis_tdata.val().get_bits::<OPCODE_BITS>(0) == self.clear.val());
+            self.is_slow.next = self.s_axis_command.val()
+                & ((self.opcode.val() == self.clear.val()) | (self.opcode.val() == self.tcam_high.val()));
         }
-        self.starts_clear.d.next = self.is_clear.val();
+        self.starts_wait.d.next = self.is_slow.val();
         if self.cleared.val() {
             self.waiting.d.next = false;
         }
-        if self.element.val() & self.is_clear.val() {
+        if self.element.val() & self.is_slow.val() {
             self.waiting.d.next = true;
         }
 
@@ -214,7 +219,7 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Logic for Window<BEAT_BITS, BEA
             | self.returned.val();
         self.ready.d.next = self.spare.val()
             & (!self.waiting.q.val() | self.cleared.val())
-            & !(self.element.val() & self.is_clear.val());
+            & !(self.element.val() & self.is_slow.val());
 
         self.valid_held.d.next = self.element.val();
         self.command_held.d.next = self.s_axis_command.val();

@@ -90,9 +90,10 @@ pub struct Unpack<const BEAT_BITS: usize> {
     /// Items of the batch from this one on.
     items: DFF<Bits<COUNT_BITS>>,
     length: DFF<Bits<16>>,
-    /// Beats of the item to pass on behind the next one.
-    left: DFF<Bits<10>>,
-    /// `left` is zero.
+    /// Whole beats that an item has which ends with the beat behind the next one: counted up beside
+    /// `length`, so that the length of an item goes through no adder when it comes from a header.
+    whole_at: DFF<Bits<10>>,
+    /// The next beat is the item's last.
     last: DFF<Bit>,
     next_sequence: DFF<Bits<32>>,
     bad_batch: DFF<Bit>,
@@ -124,6 +125,7 @@ pub struct Unpack<const BEAT_BITS: usize> {
     next_length: Signal<Local, Bits<16>>,
     whole_beats: Signal<Local, Bits<16>>,
     part: Signal<Local, Bits<16>>,
+    length_beats: Signal<Local, Bits<16>>,
     whole: Signal<Local, Bits<10>>,
 
     beat_bits: Constant<Bits<10>>,
@@ -133,7 +135,8 @@ pub struct Unpack<const BEAT_BITS: usize> {
     beat_last: Constant<Bits<2>>,
     one_beat: Constant<Bits<2>>,
     one_item: Constant<Bits<COUNT_BITS>>,
-    one_left: Constant<Bits<10>>,
+    one_at: Constant<Bits<10>>,
+    two_at: Constant<Bits<10>>,
     one_whole: Constant<Bits<16>>,
     zero_length: Constant<Bits<16>>,
     one_sequence: Constant<Bits<32>>,
@@ -179,7 +182,7 @@ impl<const BEAT_BITS: usize> Default for Unpack<BEAT_BITS> {
             is_command: Default::default(),
             items: Default::default(),
             length: Default::default(),
-            left: Default::default(),
+            whole_at: Default::default(),
             last: Default::default(),
             next_sequence: Default::default(),
             bad_batch: Default::default(),
@@ -209,6 +212,7 @@ impl<const BEAT_BITS: usize> Default for Unpack<BEAT_BITS> {
             next_length: Default::default(),
             whole_beats: Default::default(),
             part: Default::default(),
+            length_beats: Default::default(),
             whole: Default::default(),
             beat_bits: Constant::new(BEAT_BITS.to_bits()),
             load_shift: Constant::new((LINE_BITS - BEAT_BITS).to_bits()),
@@ -217,7 +221,8 @@ impl<const BEAT_BITS: usize> Default for Unpack<BEAT_BITS> {
             beat_last: Constant::new((LINE_BYTES / beat_bytes - 1).to_bits()),
             one_beat: Constant::new(1.into()),
             one_item: Constant::new(1.into()),
-            one_left: Constant::new(1.into()),
+            one_at: Constant::new(1.into()),
+            two_at: Constant::new(2.into()),
             one_whole: Constant::new(1.into()),
             zero_length: Constant::new(0.into()),
             one_sequence: Constant::new(1.into()),
@@ -245,7 +250,7 @@ impl<const BEAT_BITS: usize> Logic for Unpack<BEAT_BITS> {
             is_command,
             items,
             length,
-            left,
+            whole_at,
             last,
             next_sequence,
             bad_batch,
@@ -313,24 +318,28 @@ impl<const BEAT_BITS: usize> Logic for Unpack<BEAT_BITS> {
         // The item that comes next: the first of a header line, or the one behind this.
         self.next_is_command.next = self.is_command.q.val();
         self.next_length.next = self.lengths.q.val().get_bits::<16>(32);
-        if self.header_end.val() {
-            self.next_is_command.next = self.kind.val() == self.commands.val();
-            self.next_length.next = self.loaded.val().get_bits::<16>(16);
+        match self.state.q.val() {
+            State::Header => {
+                self.next_is_command.next = self.kind.val() == self.commands.val();
+                self.next_length.next = self.loaded.val().get_bits::<16>(16);
+            }
+            _ => {}
         }
         if self.next_is_command.val() {
             self.next_length.next = self.line_bytes.val();
         }
         self.whole_beats.next = self.next_length.val() >> self.beat_log2.val();
         self.part.next = self.next_length.val() & self.beat_mask.val();
-        self.whole.next = self.whole_beats.val().get_bits::<10>(0);
+        self.length_beats.next = self.length.q.val() >> self.beat_log2.val();
+        self.whole.next = self.length_beats.val().get_bits::<10>(0);
         if self.header_end.val() | self.item_end.val() {
             self.is_command.d.next = self.next_is_command.val();
             self.length.d.next = self.next_length.val();
             self.bad_length.d.next = self.next_length.val() > self.length_max.val();
-            self.left.d.next = self.whole.val();
+            self.whole_at.d.next = self.one_at.val();
             self.last.d.next = self.whole_beats.val() == self.zero_length.val();
             if self.part.val() == self.zero_length.val() {
-                self.left.d.next = self.whole.val() - self.one_left.val();
+                self.whole_at.d.next = self.two_at.val();
                 self.last.d.next = (self.whole_beats.val() == self.zero_length.val())
                     | (self.whole_beats.val() == self.one_whole.val());
             }
@@ -369,8 +378,8 @@ impl<const BEAT_BITS: usize> Logic for Unpack<BEAT_BITS> {
                     if self.last.q.val() {
                         self.state.d.next = State::Swallow;
                     } else {
-                        self.left.d.next = self.left.q.val() - self.one_left.val();
-                        self.last.d.next = self.left.q.val() == self.one_left.val();
+                        self.whole_at.d.next = self.whole_at.q.val() + self.one_at.val();
+                        self.last.d.next = self.whole.val() == self.whole_at.q.val();
                     }
                 }
                 if self.fault.val() {

@@ -1,8 +1,8 @@
 //! Placed entries → the commands that load them.
 
-use wiresift_abi::bits::{Field, LINE_BITS, Line};
+use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
-use wiresift_abi::entry::{Entry, TCAM_CHUNK_BITS, TCAM_CHUNKS};
+use wiresift_abi::entry::{self, Entry};
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::hash::Secret;
 use wiresift_abi::vector::Key;
@@ -44,7 +44,9 @@ pub fn commands(
             lines.push(Command { table: number as u8, slot: slot as u8, data, ..command }.to_line());
         }
     }
-    tcam_commands(entries, tcam, &mut lines);
+    for (index, &item) in tcam.iter().enumerate() {
+        lines.extend(tcam_insert(&entries[item], index as u16));
+    }
     lines.push(Command::new(Opcode::Commit, FIRST_VERSION).to_line());
     lines
 }
@@ -53,28 +55,14 @@ fn with_key(opcode: Opcode, table: u8, index: u16, key: &Key) -> Line {
     Command { table, data: key.to_line(), ..Command::new(opcode, index) }.to_line()
 }
 
-/// Rows first, so that an entry is complete when its kind makes it valid.
-fn tcam_commands(entries: &[Entry], tcam: &[usize], lines: &mut Vec<Line>) {
-    if tcam.is_empty() {
-        return;
-    }
-    const ALL: Field = Field::new("entries", 0, 128);
-    let keys: Vec<(Line, Line)> = tcam.iter().map(|&item| entries[item].tcam_key()).collect();
-    for chunk in 0..TCAM_CHUNKS {
-        let bits = Field::new("chunk", chunk * TCAM_CHUNK_BITS, TCAM_CHUNK_BITS);
-        for address in 0..1u16 << TCAM_CHUNK_BITS {
-            let agrees =
-                |(value, mask): &(Line, Line)| u128::from(address) & mask.get(bits) == value.get(bits);
-            let row = keys.iter().enumerate().fold(0u128, |row, (n, key)| row | u128::from(agrees(key)) << n);
-            let command = Command::new(Opcode::WriteTcamRow, address);
-            let data = Line::default().with(ALL, row);
-            lines.push(Command { slot: chunk as u8, data, ..command }.to_line());
-        }
-    }
-    for (index, &item) in tcam.iter().enumerate() {
-        let command = Command::new(Opcode::WriteTcamEntry, index as u16);
-        lines.push(Command { data: entries[item].to_tcam(), ..command }.to_line());
-    }
+/// Commands that put an entry into place `index` of the TCAM, which must be empty: the key first, so that
+/// the entry is complete when its kind makes it valid.
+pub fn tcam_insert(entry: &Entry, index: u16) -> [Line; 3] {
+    let [low, high] = entry::tcam_halves(&entry.tcam_key());
+    let command = |opcode, index, data| Command { data, ..Command::new(opcode, index) }.to_line();
+    [
+        command(Opcode::WriteTcamLow, 0, low),
+        command(Opcode::WriteTcamHigh, index, high),
+        command(Opcode::WriteTcamEntry, index, entry.to_tcam()),
+    ]
 }
-
-const _: () = assert!(TCAM_CHUNKS * TCAM_CHUNK_BITS <= LINE_BITS);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::Rng;
 use wiresift_abi::bits::{Field, Line};
 use wiresift_abi::command::Opcode;
-use wiresift_abi::entry::{self, Entry, Kind, TCAM_CHUNK_BITS, TCAM_CHUNKS};
+use wiresift_abi::entry::{self, Entry, Kind};
 use wiresift_abi::geometry::{LAB, LINE, WAYS};
 use wiresift_abi::vector::{self, Class};
 
@@ -22,7 +22,8 @@ struct Card {
     secret: Secret,
     masks: BTreeMap<usize, Key>,
     slots: BTreeMap<(usize, usize, usize), Line>,
-    rows: Vec<[u128; 1 << TCAM_CHUNK_BITS]>,
+    low: Line,
+    keys: BTreeMap<u16, (Line, Line)>,
     tcam: BTreeMap<u16, Line>,
 }
 
@@ -33,7 +34,8 @@ impl Card {
             secret: Secret([Key::default(); ROWS]),
             masks: BTreeMap::new(),
             slots: BTreeMap::new(),
-            rows: vec![[0; 1 << TCAM_CHUNK_BITS]; TCAM_CHUNKS],
+            low: Line::default(),
+            keys: BTreeMap::new(),
             tcam: BTreeMap::new(),
         };
         for command in image.commands() {
@@ -47,7 +49,12 @@ impl Card {
                     let old = card.slots.insert((table, slot, index), command.data);
                     assert_eq!(old, None, "two entries for one slot");
                 }
-                Opcode::WriteTcamRow => card.rows[slot][index] = command.data.get(Field::new("row", 0, 128)),
+                Opcode::WriteTcamLow => card.low = command.data,
+                Opcode::WriteTcamHigh => {
+                    assert!(!card.tcam.contains_key(&command.index), "a key for an entry in use");
+                    let key = entry::tcam_of_halves(&[card.low, command.data]);
+                    card.keys.insert(command.index, key);
+                }
                 Opcode::WriteTcamEntry => drop(card.tcam.insert(command.index, command.data)),
             }
         }
@@ -74,14 +81,10 @@ impl Card {
 
     fn tcam_matches(&self, vector: &Line) -> impl Iterator<Item = Match> {
         let key = entry::tcam_key_of(vector);
-        let mut agree = u128::MAX;
-        for (chunk, rows) in self.rows.iter().enumerate() {
-            let bits = Field::new("chunk", chunk * TCAM_CHUNK_BITS, TCAM_CHUNK_BITS);
-            agree &= rows[key.get(bits) as usize];
-        }
         let (sport, dport) = (vector.get(vector::SPORT), vector.get(vector::DPORT));
         let entries = self.tcam.iter().filter(move |(index, line)| {
-            agree >> **index & 1 == 1
+            let (value, mask) = &self.keys[*index];
+            key.0.iter().zip(&mask.0).zip(&value.0).all(|((key, mask), value)| key & mask == *value)
                 && (line.get(entry::SPORT_LO)..=line.get(entry::SPORT_HI)).contains(&sport)
                 && (line.get(entry::DPORT_LO)..=line.get(entry::DPORT_HI)).contains(&dport)
         });

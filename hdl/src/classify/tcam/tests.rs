@@ -5,14 +5,15 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use wiresift_abi::bits::{Field, Line};
-use wiresift_abi::command::{Command, DATA_LSB, INDEX, OPCODE, Opcode, SLOT};
+use wiresift_abi::command::{Command, DATA_LSB, INDEX, OPCODE, Opcode};
 use wiresift_abi::entry::{Entry, tcam_key_of};
 use wiresift_abi::geometry::{Geometry, LAB};
 use wiresift_abi::vector::SPORT;
 
 use super::super::layout::{FIELDS_BITS, HEAD_BITS, ID_BITS};
 use super::super::testing::{
-    Expected, Model, Pipe, bits_of, entry_for, near, random_id, random_line, random_vector, tcam_commands,
+    Expected, Model, Pipe, bits_of, entry_command, entry_for, key_commands, near, random_id, random_vector,
+    tcam_commands,
 };
 use super::*;
 use crate::gate::passes;
@@ -50,35 +51,28 @@ fn found(uut: &Tcam<ENTRIES, GROUP>) -> Expected {
 }
 
 /// An element: a packet's vector, a command, or a bubble.
-fn next(
-    queue: &mut Vec<Line>,
-    vectors: &[Line],
-    entries: &[Option<Entry>],
-    rng: &mut ChaCha8Rng,
-) -> (bool, Line) {
+fn next(queue: &mut Vec<Line>, vectors: &[Line], rng: &mut ChaCha8Rng) -> (bool, Line) {
     if let Some(line) = queue.pop() {
         return (false, line);
     }
-    match rng.random_range(0..20) {
+    let n = rng.random_range(0..ENTRIES) as u16;
+    match rng.random_range(0..30) {
         0 => {
-            let n = rng.random_range(0..ENTRIES);
-            let mut command = Command::new(Opcode::WriteTcamEntry, n as u16);
-            command.data = random_entry(vectors, rng).to_tcam();
+            let mut line = entry_command(n, &random_entry(vectors, rng));
             if rng.random_bool(0.3) {
-                command.data.set(KIND, rng.random_range(0..4));
+                line.set(Field::new("kind", DATA_LSB + KIND.lsb, KIND.bits), rng.random_range(0..4));
             }
-            (false, command.to_line())
+            (false, line)
         }
         1 => {
-            let mut command = Command::new(Opcode::WriteTcamRow, rng.random_range(0..64));
-            command.slot = rng.random_range(0..TCAM_CHUNKS as u8);
-            command.data = random_line(rng);
-            command.data.0[2..].fill(0);
-            (false, command.to_line())
+            // A key whose entry stays what it was; sometimes the low half is not followed by its high one.
+            let [low, high] = key_commands(n, &random_entry(vectors, rng).tcam_key());
+            queue.extend(rng.random_bool(0.8).then_some(high));
+            (false, low)
         }
         2 => (false, Line::default()),
         3 if rng.random_bool(0.05) => {
-            *queue = tcam_commands(entries).split_off(TCAM_CHUNKS * ROW_COUNT);
+            *queue = (0..ENTRIES as u16).map(|n| entry_command(n, &random_entry(vectors, rng))).collect();
             (false, Command::new(Opcode::Clear, 0).to_line())
         }
         _ => (true, near(vectors.choose(rng).unwrap(), rng)),
@@ -86,18 +80,28 @@ fn next(
 }
 
 #[test]
-fn entries_match_as_their_rows_and_ranges_say() {
+fn entries_match_as_their_keys_and_ranges_say() {
     let mut rng = ChaCha8Rng::seed_from_u64(40);
     let vectors: Vec<_> = (0..2).map(|_| random_vector(&mut rng)).collect();
-    let entries: Vec<_> = (0..ENTRIES).map(|_| Some(random_entry(&vectors, &mut rng))).collect();
+    let entries: Vec<_> = (0..ENTRIES).map(|_| random_entry(&vectors, &mut rng)).collect();
     let mut queue = tcam_commands(&entries);
     queue.reverse();
     let mut model = Model::new(&GEOMETRY);
     let mut pipe = Pipe::new(5);
     let mut before = (false, Line::default());
-    let (mut packets, mut matched, mut full) = (0, 0, 0);
-    passes("tcam", Tcam::<ENTRIES, GROUP>::default, 7000, 9, |uut, rng, cycle| {
-        let (packet, line) = next(&mut queue, &vectors, &entries, rng);
+    let mut waits_since = None;
+    let (mut packets, mut matched, mut full, mut keys) = (0, 0, 0, 0);
+    passes("tcam", Tcam::<ENTRIES, GROUP>::default, 14_000, 9, |uut, rng, cycle| {
+        if let Some(since) = waits_since {
+            // The sweep: registers of the key, the addresses, the last write, the pulse.
+            assert_eq!(uut.done.val(), cycle - since == 1 + ROW_COUNT + 1, "cycle {cycle}");
+            keys += usize::from(uut.done.val());
+            waits_since = waits_since.filter(|_| !uut.done.val());
+        } else {
+            assert!(!uut.done.val(), "cycle {cycle}");
+        }
+        let (packet, line) =
+            if waits_since.is_some() { (false, Line::default()) } else { next(&mut queue, &vectors, rng) };
         let expected = if packet {
             model.classify(&line)
         } else {
@@ -113,12 +117,21 @@ fn entries_match_as_their_rows_and_ranges_say() {
             assert_eq!(found(uut), expected, "cycle {cycle}");
         }
         let opcode = if packet { 0 } else { line.get(OPCODE) };
-        let key = tcam_key_of(&line);
-        uut.key.next = bits_of(&key);
-        uut.write_row.next = opcode == Opcode::WriteTcamRow as u128;
-        uut.chunk.next = (line.get(SLOT) as u64 & 0xff).to_bits();
-        uut.address.next = (line.get(INDEX) as u64 & 63).to_bits();
-        uut.row.next = (line.get(Field::new("row", DATA_LSB, ENTRIES)) as u64).to_bits();
+        if opcode == Opcode::WriteTcamHigh as u128 {
+            waits_since = Some(cycle);
+        }
+        let half = |from: usize| {
+            let mut half = Line::default();
+            half.0[..TCAM_HALF_BITS / 8]
+                .copy_from_slice(&line.0[DATA_LSB / 8 + from..][..TCAM_HALF_BITS / 8]);
+            bits_of(&half)
+        };
+        uut.key.next = bits_of(&tcam_key_of(&line));
+        uut.low.next = opcode == Opcode::WriteTcamLow as u128;
+        uut.high.next = opcode == Opcode::WriteTcamHigh as u128;
+        uut.value.next = half(0);
+        uut.mask.next = half(TCAM_HALF_BITS / 8);
+        uut.place.next = (line.get(INDEX) as u64).to_bits();
         let (was_packet, line) = std::mem::replace(&mut before, (packet, line));
         let opcode = if was_packet { 0 } else { line.get(OPCODE) };
         let mut data = Line::default();
@@ -132,5 +145,6 @@ fn entries_match_as_their_rows_and_ranges_say() {
         uut.head.next = bits_of::<HEAD_BITS>(&data).into();
         uut.clear.next = opcode == Opcode::Clear as u128;
     });
-    assert!(packets > 1500 && matched > 500 && full > 20, "{packets} {matched} {full}");
+    let seen = format!("{packets} packets, {matched} matched, {full} full, {keys} keys");
+    assert!(packets > 1500 && matched > 300 && full > 20 && keys > 50, "{seen}");
 }

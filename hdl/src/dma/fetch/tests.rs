@@ -123,7 +123,7 @@ impl<const BEAT_BITS: usize> Rig<BEAT_BITS> {
         self.sim.step();
         let first = u64::from(self.plan.first);
         let uut = &mut self.sim.uut;
-        for index in [&mut uut.asked, &mut uut.received, &mut uut.limit, &mut uut.pidx_seen] {
+        for index in [&mut uut.asked, &mut uut.received, &mut uut.limit] {
             index.q.next = first.into();
         }
         uut.pidx.next = first.into();

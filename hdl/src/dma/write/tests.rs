@@ -118,6 +118,9 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
         uut.taken.q.next = u64::from(first).into();
         uut.acknowledged.q.next = u64::from(first).into();
         uut.address_low.q.next = ((self.base & 0xffff_ffff) + place).into();
+        let left = RING_LINES as u64 - place / 64;
+        uut.left.q.next = left.into();
+        uut.at_end.q.next = left == 1;
         uut.c2h_cidx.next = u64::from(first).into();
         self.sim.settle();
     }

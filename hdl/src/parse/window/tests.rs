@@ -34,8 +34,8 @@ impl Item {
         Self { command: true, sequence: 0, bytes: Command::new(opcode, 3).to_line().0.to_vec() }
     }
 
-    fn is_clear(&self) -> bool {
-        self.command && self.bytes[0] == Opcode::Clear as u8
+    fn is_slow(&self) -> bool {
+        self.command && [Opcode::Clear as u8, Opcode::WriteTcamHigh as u8].contains(&self.bytes[0])
     }
 
     fn beats(&self, beat_bytes: usize) -> usize {
@@ -128,7 +128,7 @@ fn run<const BEAT_BITS: usize, const BEATS: usize>(
             in_flight += 1;
             let when = due.back().map_or(0, |last| last + 1);
             due.push_back(when.max(cycle + 1 + rng.random_range(0..=pace.cycles_behind)));
-            if item.is_clear() {
+            if item.is_slow() {
                 clear_done = Some(cycle + 2 + rng.random_range(0..60));
             }
             let window = to_bytes(uut.window.val());
@@ -154,7 +154,8 @@ fn random_items(seed: u64, count: usize) -> Vec<Item> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let item = |_| match rng.random_range(0..40) {
         0 => Item::command(Opcode::Clear),
-        1..5 => Item::command(Opcode::WriteMask),
+        1 => Item::command(Opcode::WriteTcamHigh),
+        2..5 => Item::command(Opcode::WriteMask),
         5..30 => Item::packet((0..rng.random_range(0..65)).map(|_| rng.random()).collect()),
         _ => Item::packet((0..rng.random_range(0..300)).map(|_| rng.random()).collect()),
     };
@@ -175,7 +176,8 @@ fn boundary_items() -> Vec<Item> {
     };
     let mut items: Vec<Item> = lengths.map(packet).collect();
     // A command right behind a CLEAR, two CLEARs in a row, and packets around them.
-    items.extend([Opcode::Clear, Opcode::WriteMask, Opcode::Clear, Opcode::Clear].map(Item::command));
+    let slow = [Opcode::Clear, Opcode::WriteMask, Opcode::WriteTcamHigh, Opcode::Clear];
+    items.extend(slow.map(Item::command));
     items.push(packet(64));
     items.push(Item::command(Opcode::Commit));
     items.push(packet(1));
@@ -278,7 +280,7 @@ fn stimulus<const BEAT_BITS: usize, const BEATS: usize>(
     uut.s_axis_command.next = rng.random_range(0..4) == 0;
     let mut beat = vec![0; BEAT_BITS / 8];
     rng.fill_bytes(&mut beat);
-    beat[0] = rng.random_range(0..3);
+    beat[0] = rng.random_range(0..8);
     uut.s_axis_tdata.next = to_port(&beat);
     uut.s_axis_length.next = u64::from(rng.random::<u16>()).into();
     uut.s_axis_sequence.next = u64::from(rng.random::<u32>()).into();

@@ -3,7 +3,7 @@
 //! It runs the image's commands ([`state`]) and takes the entries that they leave in slots and TCAM. A slot in the
 //! bucket of its own key is found by every header vector that satisfies its entry, so where it
 //! stands does not matter any more: the engine lays the entries out anew, for caches and vectors ([`sets`], [`blocks`]). Only an entry
-//! that the card would not find by all of them is looked up where it stands ([`strays`], [`tcam`]).
+//! that the card would not find by all of them is looked up where it stands ([`strays`]).
 //!
 //! The work for a packet does not depend on it: one block of sixteen rules in each of a few tables, whether the
 //! packet matches or not, and whatever packets came before. How many tables there are is known when the engine is built
@@ -20,7 +20,6 @@ pub mod parse;
 mod sets;
 mod state;
 mod strays;
-mod tcam;
 
 use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::image::Image;
@@ -39,7 +38,6 @@ use parse::Header;
 use sets::Sets;
 use state::State;
 use strays::Strays;
-use tcam::Tcam;
 
 /// Packets that are parsed before they are looked up: their keys stay in the first cache.
 const PARSED: usize = 256;
@@ -69,7 +67,6 @@ pub struct CpuEngine {
     sets: Sets,
     hash: ByteHash,
     strays: Strays,
-    tcam: Tcam,
     /// Signatures behind each header.
     headers: Vec<Vec<u32>>,
     /// Keys, flags and answers of the packets at hand.
@@ -98,9 +95,9 @@ impl CpuEngine {
         let mut strays = Strays::default();
         let mut entries: Vec<Entry> =
             state.entries().filter_map(|(at, entry)| strays.sort(&state, &hash, at, entry)).collect();
-        let tcam = Tcam::new(&state, &mut entries);
+        entries.extend(state.tcam_entries());
         let ids = entries.iter().map(|entry| (entry.kind, entry.id));
-        ids.chain(strays.ids()).chain(tcam.ids()).try_for_each(|(kind, id)| check(&metadata, kind, id))?;
+        ids.chain(strays.ids()).try_for_each(|(kind, id)| check(&metadata, kind, id))?;
         check_signatures(&metadata)?;
         // In the order of the rules, so that the same image gives the same engine.
         entries.sort_by_key(|entry| entry.id);
@@ -110,7 +107,6 @@ impl CpuEngine {
             sets,
             hash,
             strays,
-            tcam,
             headers: metadata.headers,
             keys: Vec::new(),
             flags: Vec::new(),
@@ -177,7 +173,7 @@ impl CpuEngine {
     pub fn look_up_all(&mut self, keys: &[Key], answers: &mut Answers) {
         answers.reset(keys.len());
         self.sets.look_up(self.chosen, keys, answers);
-        if self.strays.is_empty() && self.tcam.is_empty() {
+        if self.strays.is_empty() {
             return;
         }
         for (place, key) in keys.iter().enumerate() {
@@ -188,7 +184,6 @@ impl CpuEngine {
                 Kind::Signature => answers.push(id),
             };
             self.strays.look_up(key, &self.hash, &mut take);
-            self.tcam.look_up(key, &mut take);
             answers.acl[place] = first;
             answers.end(place);
         }

@@ -1,16 +1,13 @@
 //! What a card's tables hold after the commands of an image.
 
 use rustc_hash::FxHashMap;
-use wiresift_abi::bits::{Field, Line};
+use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
-use wiresift_abi::entry::{self, Entry, TCAM_CHUNK_BITS, TCAM_CHUNKS};
+use wiresift_abi::entry::{self, Entry};
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::hash::{ROWS, Secret};
 use wiresift_abi::image::Image;
 use wiresift_abi::vector::{self, HASHED_BITS, Key};
-
-/// Rows of one chunk of the TCAM: for each value of the chunk the entries that agree.
-pub type Rows = [u128; 1 << TCAM_CHUNK_BITS];
 
 /// Contents of all tables.
 pub struct State {
@@ -22,10 +19,12 @@ pub struct State {
     pub masks: Vec<Key>,
     /// Slots by table, bucket and slot (`way * bucket_slots + slot`).
     pub slots: FxHashMap<(u8, u16, u8), Line>,
-    /// Rows of each chunk of the TCAM.
-    pub rows: Vec<Rows>,
+    /// Low half of a TCAM key, until its high half comes.
+    low: Line,
+    /// Ternary keys of TCAM entries by number: value and mask.
+    tcam_keys: FxHashMap<u16, (Line, Line)>,
     /// TCAM entries by number.
-    pub tcam: FxHashMap<u16, Line>,
+    tcam: FxHashMap<u16, Line>,
 }
 
 impl State {
@@ -37,7 +36,8 @@ impl State {
             secret: Secret([Key::default(); ROWS]),
             masks: vec![Key::default(); geometry.tables()],
             slots: FxHashMap::default(),
-            rows: vec![[0; 1 << TCAM_CHUNK_BITS]; TCAM_CHUNKS],
+            low: Line::default(),
+            tcam_keys: FxHashMap::default(),
             tcam: FxHashMap::default(),
         };
         // CLEAR comes first in every image and COMMIT last, so the state in between is that in force.
@@ -57,9 +57,9 @@ impl State {
             Opcode::WriteSecret => {
                 self.secret.0[usize::from(*index)] = Key::of(data).and(&mask_bits(false));
             }
-            Opcode::WriteTcamRow => {
-                const ENTRIES: Field = Field::new("entries", 0, entry::TCAM_ENTRIES_MAX);
-                self.rows[usize::from(*slot)][usize::from(*index)] = data.get(ENTRIES);
+            Opcode::WriteTcamLow => self.low = *data,
+            Opcode::WriteTcamHigh => {
+                self.tcam_keys.insert(*index, entry::tcam_of_halves(&[self.low, *data]));
             }
             Opcode::WriteTcamEntry => drop(self.tcam.insert(*index, *data)),
         }
@@ -71,6 +71,11 @@ impl State {
             let narrow = self.geometry.is_narrow(usize::from(at.0));
             Entry::from_slot(line, narrow).map(|entry| (at, entry))
         })
+    }
+
+    /// The entries of the TCAM. One whose key was never written agrees with nothing.
+    pub fn tcam_entries(&self) -> impl Iterator<Item = Entry> {
+        self.tcam.iter().filter_map(|(index, kept)| Entry::from_tcam(kept, self.tcam_keys.get(index)?))
     }
 }
 
