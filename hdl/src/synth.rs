@@ -42,9 +42,13 @@ impl Target {
         }
     }
 
+    /// Without LUTs of more than six inputs: those cost a multiplexer for each input above, which makes the paths of
+    /// comparisons longer (in levels and in ns) and takes more LUTs.
     fn command(self, top: &str) -> String {
         match self {
-            Self::Xcup => format!("synth_xilinx -family xcup -flatten -noiopad -noclkbuf -top {top}"),
+            Self::Xcup => {
+                format!("synth_xilinx -family xcup -flatten -nowidelut -noiopad -noclkbuf -top {top}")
+            }
             Self::Ecp5 => format!("synth_ecp5 -top {top}"),
         }
     }

@@ -135,6 +135,22 @@ fn every_packet_gets_its_verdict_on_any_bus() {
     }
 }
 
+/// Over a million packets nothing is lost: every verdict is the right one for its packet, and card, driver and caller
+/// count the same.
+#[test]
+fn a_million_packets_add_up() {
+    const PACKETS: usize = 1_000_000;
+    let Some(mut bench) = Bench::new(&options(&LAB, 20, bus(60, 30, 5))) else { return };
+    let packets = rules::short_packets(20, PACKETS);
+    assert_eq!(bench.run(&packets).unwrap(), []);
+    bench.balance();
+    let card = bench.card.card_counters().unwrap();
+    let counts = [Counter::PacketsIn, Counter::Verdicts].map(|counter| card.get(counter));
+    assert_eq!(counts, [PACKETS as u64; 2]);
+    assert_eq!(bench.counters.verdicts, PACKETS as u64);
+    println!("{PACKETS} packets in {} cycles", card.get(Counter::Cycles));
+}
+
 #[test]
 fn the_line_card_answers_the_same() {
     for (seed, timing) in [(5, bus(250, 0, 0)), (6, bus(3, 300, 40))] {

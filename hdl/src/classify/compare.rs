@@ -58,7 +58,7 @@ pub struct Prefix<const ADDRESS: usize> {
     high: Signal<Local, Bits<BYTE_BITS>>,
     low: Signal<Local, Bits<3>>,
     border: Signal<Local, Bits<8>>,
-    byte: Signal<Local, Bits<8>>,
+    octet: Signal<Local, Bits<8>>,
     above: Signal<Local, Bit>,
     number: Vec<Constant<Bits<BYTE_BITS>>>,
     at: Vec<Constant<Bits<8>>>,
@@ -75,7 +75,7 @@ impl<const ADDRESS: usize> Default for Prefix<ADDRESS> {
             high: Signal::default(),
             low: Signal::default(),
             border: Signal::default(),
-            byte: Signal::default(),
+            octet: Signal::default(),
             above: Signal::default(),
             number: (0..ADDRESS / 8).map(|n| Constant::new((n as u64).to_bits())).collect(),
             at: (0..ADDRESS / 8).map(|n| Constant::new((8 * n as u64).to_bits())).collect(),
@@ -93,15 +93,15 @@ impl<const ADDRESS: usize> Logic for Prefix<ADDRESS> {
         self.above.next = false;
         self.ones.next = 0.into();
         for i in 0..(self.number.len()) {
-            self.byte.next = 0.into();
+            self.octet.next = 0.into();
             if self.above.val() {
-                self.byte.next = self.full.val();
+                self.octet.next = self.full.val();
             }
             if self.high.val() == self.number[i].val() {
-                self.byte.next = self.border.val();
+                self.octet.next = self.border.val();
                 self.above.next = true;
             }
-            self.ones.next = self.ones.val() | (bit_cast::<ADDRESS, 8>(self.byte.val()) << self.at[i].val());
+            self.ones.next = self.ones.val() | (bit_cast::<ADDRESS, 8>(self.octet.val()) << self.at[i].val());
         }
         self.mask.next = self.ones.val();
     }

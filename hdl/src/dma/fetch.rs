@@ -52,9 +52,9 @@ const _: () = assert!(BURST_LINES.is_power_of_two() && READ_BURST_BYTES <= 4096)
 /// What is done about the next burst in this cycle.
 #[derive(Copy, Clone, PartialEq, Debug, LogicState)]
 enum State {
-    /// Lines that are there, lines up to the end of the burst, address.
+    /// Lines that are there, lines up to the end of the burst.
     Measure,
-    /// The smaller of the two.
+    /// The smaller of the two, and the address.
     Size,
     /// Whether it is asked for now.
     Decide,
@@ -183,7 +183,8 @@ pub struct Fetch<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_
 
     base_low: Signal<Local, Bits<32>>,
     base_high: Signal<Local, Bits<32>>,
-    offset: Signal<Local, Bits<32>>,
+    /// Place of the next burst in the ring, in bytes.
+    offset: DFF<Bits<32>>,
     low: Signal<Local, Bits<BURST_BITS>>,
     available_low: Signal<Local, Bits<5>>,
     place_low: Signal<Local, Bits<32>>,
@@ -379,6 +380,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
             limit,
             asked,
             asked_low,
+            offset,
             high_now,
             high_carried,
             available,
@@ -465,7 +467,7 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
         // The next burst.
         self.base_low.next = self.base.val().get_bits::<32>(0);
         self.base_high.next = self.base.val().get_bits::<32>(32);
-        self.offset.next = (self.asked.q.val() & self.ring_mask.q.val()) << self.line_log2.val();
+        self.offset.d.next = (self.asked.q.val() & self.ring_mask.q.val()) << self.line_log2.val();
         self.low.next = self.asked.q.val().get_bits::<BURST_BITS>(0);
         self.available_low.next = self.available.q.val().get_bits::<5>(0);
         self.place_low.next = self.place.q.val().get_bits::<32>(0);
@@ -487,13 +489,11 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
                 self.available.d.next = self.limit.q.val().get_bits::<AVAILABLE_BITS>(0)
                     - self.asked.q.val().get_bits::<AVAILABLE_BITS>(0);
                 self.to_end.d.next = self.burst_lines.val() - bit_cast::<5, BURST_BITS>(self.low.val());
-                self.place.d.next =
-                    bit_cast::<33, 32>(self.base_low.val()) + bit_cast::<33, 32>(self.offset.val());
                 self.state.d.next = State::Size;
             }
             State::Size => {
-                self.address.d.next =
-                    bit_cast::<64, 32>(self.place_low.val()) | (bit_cast::<64, 32>(self.high.val()) << 32);
+                self.place.d.next =
+                    bit_cast::<33, 32>(self.base_low.val()) + bit_cast::<33, 32>(self.offset.q.val());
                 self.lines.d.next = self.to_end.q.val();
                 if self.few.val() {
                     self.lines.d.next = self.available_low.val();
@@ -506,6 +506,8 @@ impl<const BEAT_BITS: usize, const BUFFER_LOG2: usize, const BUFFER_COUNT: usize
                 self.state.d.next = State::Decide;
             }
             State::Decide => {
+                self.address.d.next =
+                    bit_cast::<64, 32>(self.place_low.val()) | (bit_cast::<64, 32>(self.high.val()) << 32);
                 self.state.d.next = State::Measure;
                 if self.lines.q.val() != self.no_lines.val() {
                     if !self.waited.q.val().all() {

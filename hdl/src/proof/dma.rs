@@ -16,7 +16,7 @@ fn reader() -> (String, String) {
 fn the_reader_asks_for_nothing_outside_the_ring() {
     let (verilog, properties) = reader();
     let mutants = [
-        ("offset = (asked$q & ring_mask$q) << line_log2;", "offset = 32'h1000;"),
+        ("offset$d = (asked$q & ring_mask$q) << line_log2;", "offset$d = 32'h1000;"),
         ("m_axi_araddr = address$q;", "m_axi_araddr = address$q - 64'd16;"),
     ];
     holds("reader of the H2C ring", &verilog, &properties, &mutants);

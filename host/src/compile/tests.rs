@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
-use wiresift_abi::bits::{Field, Line};
+use wiresift_abi::bits::Line;
 use wiresift_abi::command::Opcode;
 use wiresift_abi::entry::{self, Entry, Kind};
 use wiresift_abi::geometry::{LAB, LINE, WAYS};

@@ -86,6 +86,18 @@ pub fn packets(seed: u64, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|_| packet(&mut rng)).collect()
 }
 
+/// Random packets of at most one line.
+#[allow(dead_code, reason = "not every test that shares this module uses it")]
+pub fn short_packets(seed: u64, count: usize) -> Vec<Vec<u8>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| {
+            let length = rng.random_range(42..=64);
+            packet_of(length, &mut rng)
+        })
+        .collect()
+}
+
 fn packet(rng: &mut ChaCha8Rng) -> Vec<u8> {
     let length = match rng.random_range(0..20) {
         0 => rng.random_range(0..60),
@@ -94,6 +106,10 @@ fn packet(rng: &mut ChaCha8Rng) -> Vec<u8> {
         3..6 => 64 * rng.random_range(1..4) + rng.random_range(0..3) - 1,
         _ => rng.random_range(60..200),
     };
+    packet_of(length, rng)
+}
+
+fn packet_of(length: usize, rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut packet: Vec<u8> = (0..length).map(|_| rng.random()).collect();
     if length < 42 || rng.random_ratio(1, 20) {
         // Another EtherType than any that is parsed.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wiresift_abi::bits::{Field, LINE_BYTES, Line};
+use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::entry;
 use wiresift_abi::geometry::{self, Geometry, LAB, LINE};
 use wiresift_abi::image::{HEADER_BYTES, ImageHeader};
-use wiresift_abi::vector::{self, Class};
+use wiresift_abi::vector::Class;
 
 use super::blocks::tests::all_chosen;
 use super::*;
@@ -415,7 +415,10 @@ fn strange_images_are_decided_as_the_card_does() {
         // Entries of the TCAM that ask for a few bits, anywhere in the key.
         for index in 0..3 {
             let key = entry::tcam_key_of(&Header::of(&packet(&mut random)).to_line());
-            let mask = Line(std::array::from_fn(|_| if random.0.random_ratio(1, 12) { random.0.random() } else { 0 }));
+            let mask =
+                Line(std::array::from_fn(
+                    |_| if random.0.random_ratio(1, 12) { random.0.random() } else { 0 },
+                ));
             let halves = entry::tcam_halves(&(key, mask));
             for (opcode, data) in [Opcode::WriteTcamLow, Opcode::WriteTcamHigh].into_iter().zip(halves) {
                 lines.insert(lines.len() - 1, Command { data, ..Command::new(opcode, index) }.to_line());
