@@ -100,6 +100,11 @@ impl Checker {
         self.version
     }
 
+    /// Version of the tables behind everything that was posted.
+    pub fn last_version(&self) -> u16 {
+        self.commits.back().map_or(self.version, |commit| commit.1)
+    }
+
     /// Notes a COMMIT of `version` that was put into the ring before the packet `sequence`.
     pub fn expect_commit(&mut self, sequence: u32, version: u16) {
         self.commits.push_back((sequence, version));

@@ -1,10 +1,9 @@
 //! A card: packets in, checked verdicts out.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use wiresift_abi::csr::{Csr, IRQ_ARM, STATUS_HALTED, STATUS_RUNNING};
 use wiresift_abi::geometry::Geometry;
-use wiresift_abi::image::Image;
 
 use crate::c2h::{C2hRing, Checker, Event, Posted, Verdict};
 use crate::conservation::{Counters, Span};
@@ -12,7 +11,9 @@ use crate::dma::publish;
 use crate::error::DriverError;
 use crate::h2c::H2cRing;
 use crate::ring::between;
+use crate::tables::Tables;
 use crate::transport::Transport;
+use crate::update::UnderWay;
 
 /// Sizes and limits of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,12 @@ pub struct Card<T: Transport> {
     pub(crate) h2c: H2cRing,
     pub(crate) c2h: C2hRing,
     pub(crate) checker: Checker,
-    pub(crate) image: Option<Arc<Image>>,
+    /// What the card's tables hold at the last answer, once rules are loaded.
+    pub(crate) tables: Option<Tables>,
+    /// Transactions that were not answered yet.
+    pub(crate) updates: VecDeque<UnderWay>,
+    /// Verdicts that came while the driver waited for something else.
+    pub(crate) ready: Vec<Verdict>,
     pub(crate) state: State,
     pub(crate) counters: Counters,
     pub(crate) span: Span,
@@ -121,7 +127,9 @@ impl<T: Transport> Card<T> {
             h2c,
             c2h,
             checker: Checker::default(),
-            image: None,
+            tables: None,
+            updates: VecDeque::new(),
+            ready: Vec::new(),
             state: State::Failed,
             counters: Counters::default(),
             span: Span::default(),
@@ -151,8 +159,13 @@ impl<T: Transport> Card<T> {
         &self.counters
     }
 
-    /// Packets posted and not answered.
+    /// Packets posted whose verdict was not handed out.
     pub fn in_flight(&self) -> u64 {
+        self.unanswered() + self.ready.len() as u64
+    }
+
+    /// Packets posted and not answered.
+    pub(crate) fn unanswered(&self) -> u64 {
         self.counters.posted - self.counters.verdicts - self.counters.discarded
     }
 
@@ -169,7 +182,7 @@ impl<T: Transport> Card<T> {
     /// [`DriverError::NotLoaded`] before the first rule image; [`DriverError::Stopped`].
     pub fn post<'a>(&mut self, packets: impl IntoIterator<Item = &'a [u8]>) -> Result<usize, DriverError> {
         self.must_run()?;
-        if self.image.is_none() {
+        if self.tables.is_none() {
             return Err(DriverError::NotLoaded);
         }
         let mut count = 0;
@@ -201,8 +214,12 @@ impl<T: Transport> Card<T> {
     /// Where the card or the transport failed; the verdicts in `out` are good all the same. Then
     /// [`Card::recover`].
     pub fn poll(&mut self, out: &mut Vec<Verdict>) -> Result<usize, DriverError> {
-        self.must_run()?;
         let before = out.len();
+        out.append(&mut self.ready);
+        if out.len() > before {
+            return Ok(out.len() - before);
+        }
+        self.must_run()?;
         let result = self.step(out);
         self.or_failed(result)?;
         Ok(out.len() - before)
@@ -223,10 +240,12 @@ impl<T: Transport> Card<T> {
         self.announce()?;
         self.transport.write_csr(Csr::IrqControl, IRQ_ARM)?;
         // Records that came before the interrupt was armed raise none, so they are looked for first.
-        Ok(self.c2h.peek().is_some() || self.transport.wait_interrupt(timeout_ns)?)
+        Ok(!self.ready.is_empty()
+            || self.c2h.peek().is_some()
+            || self.transport.wait_interrupt(timeout_ns)?)
     }
 
-    fn must_run(&self) -> Result<(), DriverError> {
+    pub(crate) fn must_run(&self) -> Result<(), DriverError> {
         if self.state == State::Running { Ok(()) } else { Err(DriverError::Stopped) }
     }
 
@@ -274,7 +293,7 @@ impl<T: Transport> Card<T> {
             let Some(record) = self.c2h.peek() else { break };
             match self.checker.take(self.c2h.cidx(), record, &self.h2c)? {
                 Event::Nothing => {}
-                Event::Committed(_) => self.counters.commits += 1,
+                Event::Committed(_) => self.note_commit(),
                 Event::Verdict(mut verdict) => {
                     // Records were checked to come in order, so the count is the packet's number.
                     verdict.packet = self.counters.verdicts;

@@ -13,7 +13,7 @@ pub struct Counters {
     pub posted: u64,
     /// Bytes of those packets.
     pub posted_bytes: u64,
-    /// Verdicts handed to the caller.
+    /// Verdicts taken, those included that wait for the next [`Card::poll`].
     pub verdicts: u64,
     /// Packets that were in flight at the shutdown or when recovery was given up.
     pub discarded: u64,
@@ -21,8 +21,12 @@ pub struct Counters {
     pub commands: u64,
     /// COMMITs answered.
     pub commits: u64,
-    /// Rule images loaded again by a recovery.
+    /// Transactions answered.
+    pub updates: u64,
+    /// Rules loaded again by a recovery.
     pub commits_again: u64,
+    /// Transactions posted again by recoveries.
+    pub updates_again: u64,
     /// Doorbells rung.
     pub doorbells: u64,
     /// Times that C2H credit was given back.

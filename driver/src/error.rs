@@ -7,6 +7,7 @@ use crate::c2h::RecordError;
 use crate::h2c::PacketError;
 use crate::ring::IndexError;
 use crate::transport::TransportError;
+use crate::update::UpdateError;
 
 /// Why the driver could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,9 @@ pub enum DriverError {
     /// A packet cannot be posted.
     #[error("a packet cannot be posted")]
     Packet(#[from] PacketError),
+    /// Commands are no transaction for the card.
+    #[error("the rules cannot be changed")]
+    Update(#[from] UpdateError),
     /// A rule image is for another geometry.
     #[error("the rule image is for geometry `{}`, the card has `{}`", .image.name, .card.name)]
     ImageGeometry {
@@ -163,6 +167,7 @@ impl DriverError {
             Self::UnknownGeometry(_)
             | Self::RingSize { .. }
             | Self::Packet(_)
+            | Self::Update(_)
             | Self::ImageGeometry { .. }
             | Self::NotLoaded
             | Self::InFlight(_)

@@ -2,16 +2,19 @@
 //! indices, batches, records and errors, at random moments, and with faults on purpose.
 //!
 //! It classifies nothing: its answer to a packet ([`answer`]) is a hash of the packet's bytes, so that
-//! a verdict that belongs to another packet is seen.
+//! a verdict that belongs to another packet is seen; and where it answers by its tables ([`answer_by`]), one
+//! that belongs to other rules too.
 
 mod engine;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::ABI_VERSION;
+use wiresift_abi::bits::Line;
+use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{
     self, CONTROL_ENABLE, COUNTER_TABLE, COUNTERS, Counter, Csr, ErrorCode, STATUS_HALTED, STATUS_IDLE,
     STATUS_RUNNING,
@@ -72,6 +75,18 @@ pub enum Fault {
         /// Whether a reset mends it.
         forever: bool,
     },
+    /// The card halts at command number `at`, which it does not run.
+    HaltAtCommand {
+        /// Number of the command.
+        at: u64,
+        /// Why.
+        error: ErrorCode,
+    },
+    /// The card goes on no further at command number `at`, and never comes to rest until it is reset.
+    HangAtCommand {
+        /// Number of the command.
+        at: u64,
+    },
     /// From register read number `at` on, no read is answered; for `count` of them.
     Deaf {
         /// Number of the register read.
@@ -100,14 +115,47 @@ pub enum Fault {
 
 /// What the fake card answers for a packet: ACL rule, flags, ids.
 pub fn answer(packet: &[u8]) -> (Option<u32>, Flags, Vec<u32>) {
+    answer_by(packet, 0)
+}
+
+/// What a fake card that answers by its tables ([`FakeCard::by_tables`]) answers for a packet; `tables` is
+/// their [`Slots::hash`].
+pub fn answer_by(packet: &[u8], tables: u64) -> (Option<u32>, Flags, Vec<u32>) {
     // FNV-1a, 64 bits.
-    let hash = packet.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv(0xcbf2_9ce4_8422_2325 ^ tables, packet);
     let acl = (!hash.is_multiple_of(5)).then_some((hash >> 7) as u32 & 0xf_ffff);
     let flags = Flags(if hash & 64 == 0 { 0 } else { Flags::TUNNEL | Flags::DEFER });
     let ids = (0..(hash >> 33) % 7).map(|n| (hash >> (28 + n)) as u32 & 0xf_ffff).collect();
     (acl, flags, ids)
+}
+
+fn fnv(start: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The slots of a card's tables, as far as a fake card looks at them: as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Slots(BTreeMap<(u8, u8, u16), Line>);
+
+impl Slots {
+    /// Runs a command.
+    pub fn run(&mut self, command: &Command) {
+        let Command { table, slot, index, data, .. } = *command;
+        match command.opcode {
+            Opcode::Clear => self.0.clear(),
+            Opcode::WriteSlot if data == Line::default() => drop(self.0.remove(&(table, slot, index))),
+            Opcode::WriteSlot => drop(self.0.insert((table, slot, index), data)),
+            _ => {}
+        }
+    }
+
+    /// A number that is another one when any slot is; 0 when all are empty.
+    pub fn hash(&self) -> u64 {
+        let of = |(&(table, slot, index), line): (&(u8, u8, u16), &Line)| {
+            fnv(u64::from(table) << 32 | u64::from(slot) << 16 | u64::from(index), &line.0)
+        };
+        self.0.iter().map(of).fold(0, u64::wrapping_add)
+    }
 }
 
 struct Mapped {
@@ -168,12 +216,18 @@ pub struct FakeCard {
     faults: Vec<Fault>,
     pipeline: Pipeline,
     version: u16,
+    slots: Slots,
+    is_by_tables: bool,
+    /// [`Slots::hash`] of the slots, while none was written since it was made.
+    hash: Option<u64>,
     is_hung: bool,
     is_irq: bool,
     records: u64,
     lines: u64,
     statuses: u64,
     packets: u64,
+    /// Commands taken so far.
+    pub commands: u64,
     /// Register reads so far.
     pub reads: u64,
     /// Doorbells so far.
@@ -199,16 +253,27 @@ impl FakeCard {
             faults,
             pipeline: Pipeline::default(),
             version: 0,
+            slots: Slots::default(),
+            is_by_tables: false,
+            hash: None,
             is_hung: false,
             is_irq: false,
             records: 0,
             lines: 0,
             statuses: 0,
             packets: 0,
+            commands: 0,
             reads: 0,
             doorbells: 0,
             resets: 0,
         }
+    }
+
+    /// The card with answers that tell its tables ([`answer_by`]).
+    #[must_use]
+    pub fn by_tables(mut self) -> Self {
+        self.is_by_tables = true;
+        self
     }
 
     /// Adds a fault.
@@ -372,6 +437,9 @@ impl Transport for FakeCard {
         self.counters = [0; COUNTER_TABLE.len()];
         self.pipeline = Pipeline::default();
         (self.version, self.is_hung, self.is_irq) = (0, false, false);
+        // A reset may leave anything in the tables.
+        let data = Line([at as u8 + 1; 64]);
+        self.run(&Command { data, ..Command::new(Opcode::WriteSlot, 0) });
         Ok(())
     }
 

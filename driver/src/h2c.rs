@@ -271,8 +271,16 @@ impl H2cRing {
         Ok(())
     }
 
+    /// Takes the packets from the sequence number `answered` on out of the ring, in order. What is left is a
+    /// ring for [`Self::restart`].
+    pub fn take_unanswered(&mut self, answered: u32) -> Vec<Vec<u8>> {
+        let packets = self.unanswered(answered);
+        self.batches.clear();
+        packets
+    }
+
     /// Copies of the packets from the sequence number `answered` on, in order.
-    pub fn unanswered(&mut self, answered: u32) -> Vec<Vec<u8>> {
+    fn unanswered(&mut self, answered: u32) -> Vec<Vec<u8>> {
         self.close();
         let mut packets = Vec::new();
         for batch in self.batches.iter().filter(|batch| batch.kind == BatchKind::Packets) {

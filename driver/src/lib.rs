@@ -8,7 +8,8 @@
 //! 4. [`h2c`]: packets and commands packed into batches in ring memory.
 //! 5. [`c2h`]: records taken by phase, everything in them checked, verdicts tied to packets.
 //! 6. [`card`]: [`card::Card`], which ties these together: bring-up (`bringup`), post and poll,
-//!    loading a rule image (`loader`), stop and recovery (`recovery`), the books (`conservation`).
+//!    loading a rule image (`loader`), changing it under traffic ([`update`]), stop and recovery
+//!    (`recovery`, `tables`), the books (`conservation`).
 //! 7. `fake`: the rings of a card as plain Rust, for tests (feature `fake-card`).
 //!
 //! The driver trusts nothing the card writes, and never waits without a limit.
@@ -26,7 +27,9 @@ pub mod h2c;
 mod loader;
 mod recovery;
 pub mod ring;
+mod tables;
 pub mod transport;
+pub mod update;
 
 pub use c2h::Verdict;
 pub use card::{Card, Config};

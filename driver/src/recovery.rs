@@ -1,17 +1,21 @@
 //! Recovery after an error, and the end of a card.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use wiresift_abi::csr::{CONTROL_ENABLE, Csr};
 
 use crate::card::{Card, State};
 use crate::conservation::Counters;
 use crate::error::DriverError;
+use crate::tables::Tables;
 use crate::transport::Transport;
+use crate::update::Unfinished;
 
 impl<T: Transport> Card<T> {
-    /// Puts the card back to work after `error`: stops and resets it, loads the rule image again and
-    /// posts every packet again that was not answered. No verdict is given twice or lost.
+    /// Puts the card back to work after `error`: stops and resets it, loads the rules again that were in
+    /// force at the last answer, and posts again every packet and every transaction that was not answered,
+    /// in the order in which they stood. No verdict is given twice or lost, and each is that of the rules
+    /// whose version it carries. Verdicts that come meanwhile are kept for [`Card::poll`].
     ///
     /// # Errors
     /// `error` itself where no reset mends it; [`DriverError::GaveUp`] after
@@ -25,27 +29,30 @@ impl<T: Transport> Card<T> {
             return Err(DriverError::Stopped);
         }
         self.state = State::Failed;
-        let packets = self.h2c.unanswered(self.checker.sequence());
+        let mut unfinished = self.take_unfinished();
         let mut last = error;
         while self.tries < self.config.recoveries {
             self.tries += 1;
             self.counters.recoveries += 1;
-            match self.restart(&packets) {
+            match self.restart(&mut unfinished) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     self.counters.note_error(&error);
                     self.state = State::Failed;
                     last = error;
+                    let mut all = self.take_unfinished();
+                    all.append(&mut unfinished);
+                    unfinished = all;
                 }
             }
         }
         let tries = self.tries;
-        self.counters.discarded += self.in_flight();
+        self.counters.discarded += self.unanswered();
         self.end();
         Err(DriverError::GaveUp { tries, source: Box::new(last) })
     }
 
-    fn restart(&mut self, packets: &[Vec<u8>]) -> Result<(), DriverError> {
+    fn restart(&mut self, unfinished: &mut VecDeque<Unfinished>) -> Result<(), DriverError> {
         // The counts of a card that was reset by somebody, or does not come to rest, say nothing.
         let is_enabled =
             self.transport.read_csr(Csr::Control).is_ok_and(|control| control & CONTROL_ENABLE != 0);
@@ -54,17 +61,11 @@ impl<T: Transport> Card<T> {
         }
         self.transport.reset_function()?;
         self.start()?;
-        if let Some(image) = self.image.clone() {
-            self.send(&image)?;
+        if let Some(commands) = self.tables.as_ref().map(Tables::commands) {
+            self.send(&commands)?;
             self.counters.commits_again += 1;
         }
-        for packet in packets {
-            // They stood in the ring together before, and stand in it more densely now: it has room.
-            let has_room = self.h2c.push_packet(packet)?;
-            debug_assert!(has_room, "replayed packets fit where they stood");
-            self.counters.replayed += 1;
-        }
-        self.announce()
+        self.post_again(unfinished)
     }
 
     /// Stops the card and frees its memory; gives back what was counted. Packets in flight count as
@@ -74,7 +75,7 @@ impl<T: Transport> Card<T> {
     /// Where the card can neither be stopped nor reset; its memory then stays allocated for ever,
     /// because the card may still write to it.
     pub fn shutdown(mut self) -> Result<Counters, DriverError> {
-        self.counters.discarded += self.in_flight();
+        self.counters.discarded += self.unanswered();
         let result = self.finish();
         result.map(|()| self.counters.clone())
     }
@@ -95,11 +96,6 @@ impl<T: Transport> Card<T> {
             // An error was dealt with in `finish`: the memory is kept.
             let _: Result<(), DriverError> = self.finish();
         }
-    }
-
-    /// The rule image in force.
-    pub fn image(&self) -> Option<&Arc<wiresift_abi::image::Image>> {
-        self.image.as_ref()
     }
 }
 

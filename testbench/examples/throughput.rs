@@ -9,7 +9,6 @@
 //! which tell what limits, are those of the whole run. Nothing is asserted: this is a measurement.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::time::Instant;
 
 use wiresift_abi::c2h::IDS_MAX;
@@ -96,7 +95,7 @@ fn measure(
     }
     commands.push(Command::new(Opcode::Commit, 1));
     let lines = commands.iter().map(Command::to_line).collect();
-    card.load(Arc::new(Image::new(geometry, lines, Vec::new())?))?;
+    card.load(&Image::new(geometry, lines, Vec::new())?)?;
 
     let packets: Vec<_> = (0..count).map(|n| packet(bytes, n)).collect();
     let (mut posted, mut verdicts) = (0, Vec::new());

@@ -5,7 +5,6 @@
 mod rules;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -47,7 +46,7 @@ impl Bench {
             result => result.expect("a simulated card"),
         };
         let mut card = Card::open(sim, config()).expect("a card");
-        let loaded = card.load(Arc::new(rules::image(options.geometry, VERSION))).expect("rules");
+        let loaded = card.load(&rules::image(options.geometry, VERSION)).expect("rules");
         assert_eq!(loaded.version, VERSION);
         let rng = ChaCha8Rng::seed_from_u64(options.seed);
         Some(Self { card, rng, posted: VecDeque::new(), counters: CallerCounters::default() })

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{self, ErrorCode};
 use wiresift_abi::geometry::{LAB, LINE};
+use wiresift_abi::image::Image;
 
 use super::*;
 use crate::conservation::{CallerCounters, ConservationError};
@@ -22,11 +23,11 @@ fn config() -> Config {
     Config { h2c_lines_log2: 8, c2h_records_log2: 8, ..Config::default() }
 }
 
-fn image(geometry: &'static Geometry, masks: usize) -> Arc<Image> {
+fn image(geometry: &'static Geometry, masks: usize) -> Image {
     let mut lines = vec![Command::new(Opcode::Clear, 0).to_line()];
     lines.extend((0..masks).map(|_| Command::new(Opcode::WriteMask, 0).to_line()));
     lines.push(Command::new(Opcode::Commit, VERSION).to_line());
-    Arc::new(Image::new(geometry, lines, Vec::new()).unwrap())
+    Image::new(geometry, lines, Vec::new()).unwrap()
 }
 
 fn packets(rng: &mut ChaCha8Rng, count: usize) -> Vec<Vec<u8>> {
@@ -65,7 +66,7 @@ impl Caller {
     fn new(seed: u64, faults: Vec<Fault>) -> Self {
         let mut caller = Self::try_new(seed, faults).unwrap();
         let image = image(&LAB, 300);
-        while let Err(error) = caller.card.load(Arc::clone(&image)).map(|_| ()) {
+        while let Err(error) = caller.card.load(&image).map(|_| ()) {
             caller.recover(error).unwrap();
         }
         caller
@@ -329,9 +330,9 @@ fn what_the_caller_does_wrong_is_an_error_and_harms_nothing() {
     }
     let mut caller = Caller::try_new(0, vec![]).unwrap();
     assert!(matches!(caller.card.post([&[0u8; 60][..]]), Err(DriverError::NotLoaded)));
-    let error = caller.card.load(image(&LINE, 1)).unwrap_err();
+    let error = caller.card.load(&image(&LINE, 1)).unwrap_err();
     assert_eq!(error.to_string(), "the rule image is for geometry `line`, the card has `lab`");
-    let loaded = caller.card.load(image(&LAB, 700)).unwrap();
+    let loaded = caller.card.load(&image(&LAB, 700)).unwrap();
     assert_eq!((loaded.version, loaded.commands), (VERSION, 702));
     assert!(loaded.nanos > 0);
     let error = caller.card.post([&[0u8; 9217][..]]).unwrap_err();
@@ -344,7 +345,7 @@ fn what_the_caller_does_wrong_is_an_error_and_harms_nothing() {
     assert_eq!(caller.card.post([&[0u8; 60][..]]).unwrap(), 1);
     caller.posted.push_back(vec![0; 60]);
     caller.counters.posted += 1;
-    assert!(matches!(caller.card.load(image(&LAB, 1)), Err(DriverError::InFlight(1))));
+    assert!(matches!(caller.card.load(&image(&LAB, 1)), Err(DriverError::InFlight(1))));
     caller.run_and_balance_rest();
 }
 
@@ -359,11 +360,11 @@ impl Caller {
 #[test]
 fn a_failed_load_brings_the_image_before_back() {
     let mut caller = Caller::new(5, vec![Fault::Damage { at: 1, mask: 1 << 100 }]);
-    let error = caller.card.load(image(&LAB, 3)).unwrap_err();
+    let error = caller.card.load(&image(&LAB, 3)).unwrap_err();
     assert!(matches!(error, DriverError::Record(crate::c2h::RecordError::Version { .. })), "{error:?}");
     assert!(matches!(caller.card.post([&[0u8; 60][..]]), Err(DriverError::Stopped)));
     caller.card.recover(error).unwrap();
-    assert_eq!(caller.card.image().expect("an image").lines().len(), 302);
+    assert_eq!(caller.card.tables, Some(Tables::of(&LAB, image(&LAB, 300).lines())));
     caller.run_and_balance(5, 300);
 }
 

@@ -8,8 +8,9 @@ use wiresift_abi::c2h::{
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{self, CONTROL_ENABLE, Counter, Csr, ErrorCode};
 use wiresift_abi::h2c::{BatchHeader, BatchKind, PACKET_BYTES_MAX, packet_lines};
+use wiresift_abi::vector::Flags;
 
-use super::{FakeCard, Fault, Pipeline, answer, lock};
+use super::{FakeCard, Fault, Pipeline, answer_by, lock};
 use crate::transport::Direction;
 
 impl FakeCard {
@@ -111,7 +112,19 @@ impl FakeCard {
         let Ok(command) = Command::from_line(line, self.geometry) else {
             return self.halt(ErrorCode::BadCommand, 0);
         };
+        let at = self.commands;
+        self.commands += 1;
+        if let Some(Fault::HaltAtCommand { error, .. }) =
+            self.fires(|f| matches!(f, Fault::HaltAtCommand { at: n, .. } if *n == at))
+        {
+            return self.halt(error, 0x4321);
+        }
+        if self.fires(|f| matches!(f, Fault::HangAtCommand { at: n } if *n == at)).is_some() {
+            self.is_hung = true;
+            return;
+        }
         self.count(Counter::Commands, 1);
+        self.run(&command);
         if command.opcode == Opcode::Commit {
             self.version = command.index;
             let record = VerdictRecord {
@@ -123,6 +136,16 @@ impl FakeCard {
             };
             self.pipeline.results.push_back(vec![bytemuck::cast(record)]);
         }
+    }
+
+    pub(super) fn run(&mut self, command: &Command) {
+        self.slots.run(command);
+        self.hash = None;
+    }
+
+    /// What the tables add to the answers.
+    fn tables(&mut self) -> u64 {
+        if self.is_by_tables { *self.hash.get_or_insert_with(|| self.slots.hash()) } else { 0 }
     }
 
     fn packet_line(&mut self, line: &Line) {
@@ -152,7 +175,8 @@ impl FakeCard {
         let mut packet = std::mem::take(&mut self.pipeline.packet);
         packet.truncate(length);
         self.pipeline.items.pop_front();
-        self.pipeline.results.push_back(records_of(&packet, self.pipeline.sequence, self.version));
+        let answer = answer_by(&packet, self.tables());
+        self.pipeline.results.push_back(records_of(&packet, answer, self.pipeline.sequence, self.version));
         self.pipeline.sequence = self.pipeline.sequence.wrapping_add(1);
     }
 
@@ -256,8 +280,12 @@ impl FakeCard {
 }
 
 /// The records of a packet, phase zero.
-fn records_of(packet: &[u8], sequence: u32, version: u16) -> Vec<[u64; 2]> {
-    let (acl, flags, ids) = answer(packet);
+fn records_of(
+    packet: &[u8],
+    (acl, flags, ids): (Option<u32>, Flags, Vec<u32>),
+    sequence: u32,
+    version: u16,
+) -> Vec<[u64; 2]> {
     let verdict = VerdictRecord {
         sequence,
         acl: acl.unwrap_or(NO_RULE),

@@ -81,7 +81,7 @@ impl<T: Transport> CardDevice<T> {
     ) -> Result<Self, DeviceError> {
         let failed = |error: DriverError| failure(name, "cannot be brought up", error);
         let mut card = Card::open(transport, Config::default()).map_err(failed)?;
-        card.load(image).map_err(failed)?;
+        card.load(&image).map_err(failed)?;
         let loaded = card.card_counters().map_err(failed)?;
         Ok(Self {
             name,
