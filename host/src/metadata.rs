@@ -7,12 +7,17 @@ use crate::rules::model::{AclAction, AclRule, Origin, RuleClass, RuleSet, Signat
 /// Metadata of a rule image, kept in it as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// ACL rules; the card's ACL id is the place in this list.
+    /// ACL rules in order; everything but the card names them by their place here.
     pub acl: Vec<AclInfo>,
+    /// The card's ACL ids, ascending, each with the place of its rule in `acl`. Where there are none, an
+    /// id is the place itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acl_ids: Vec<(u32, u32)>,
     /// Signatures, the refused ones included; everything else names them by their place here.
     pub signatures: Vec<SignatureInfo>,
-    /// Signatures that share one header, by the card's signature id: places in `signatures`. Of the headers that a
-    /// packet satisfies the signatures hold, but those that one of them has with [`TAKES_AWAY`]: see [`settle`].
+    /// Signatures that share one header, by the card's signature id: places in `signatures`; none where no header has
+    /// the id. Of the headers that a packet satisfies the signatures hold, but those that one of them has with
+    /// [`TAKES_AWAY`]: see [`settle`].
     pub headers: Vec<Vec<u32>>,
 }
 
@@ -73,8 +78,22 @@ impl Metadata {
         Self {
             acl: rules.acl.iter().map(AclInfo::of).collect(),
             signatures: rules.signatures.iter().map(SignatureInfo::of).collect(),
-            headers: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// Number of signatures that are not evaluated.
+    pub fn refused(&self) -> usize {
+        self.signatures.iter().filter(|signature| matches!(signature.class, RuleClass::Refused(_))).count()
+    }
+
+    /// Place in `acl` of the rule with that id of the card; `None` where there is none.
+    pub fn acl_place(&self, id: u32) -> Option<u32> {
+        if self.acl_ids.is_empty() {
+            return ((id as usize) < self.acl.len()).then_some(id);
+        }
+        let found = self.acl_ids.binary_search_by_key(&id, |(id, _)| *id);
+        found.ok().map(|at| self.acl_ids[at].1)
     }
 }
 

@@ -22,9 +22,7 @@ pub fn commands(
     geometry: &Geometry,
 ) -> Vec<Line> {
     let mut lines = vec![Command::new(Opcode::Clear, 0).to_line()];
-    for (row, key) in secret.0.iter().enumerate() {
-        lines.push(with_key(Opcode::WriteSecret, 0, row as u16, key));
-    }
+    lines.extend(self::secret(secret));
     for (number, table) in placement.tables.iter().enumerate() {
         if let Some(shape) = table.shape {
             lines.push(with_key(Opcode::WriteMask, number as u8, 0, &shape.mask()));
@@ -33,15 +31,7 @@ pub fn commands(
     for (number, table) in placement.tables.iter().enumerate() {
         let narrow = geometry.is_narrow(number);
         for (slot, bucket, item) in table.occupants() {
-            let entry = &entries[item];
-            let slot_line = if narrow { entry.to_narrow() } else { entry.to_wide() };
-            #[expect(
-                clippy::expect_used,
-                reason = "the placement puts into a table only what its slots hold"
-            )]
-            let data = slot_line.expect("an entry stands in a table that cannot hold it");
-            let command = Command::new(Opcode::WriteSlot, bucket as u16);
-            lines.push(Command { table: number as u8, slot: slot as u8, data, ..command }.to_line());
+            lines.push(write_slot(number as u8, slot as u8, bucket as u16, narrow, Some(&entries[item])));
         }
     }
     for (index, &item) in tcam.iter().enumerate() {
@@ -51,7 +41,24 @@ pub fn commands(
     lines
 }
 
-fn with_key(opcode: Opcode, table: u8, index: u16, key: &Key) -> Line {
+/// Commands that write the secret of the hash.
+pub fn secret(secret: &Secret) -> impl Iterator<Item = Line> {
+    secret.0.iter().enumerate().map(|(row, key)| with_key(Opcode::WriteSecret, 0, row as u16, key))
+}
+
+/// The command that writes an entry into a slot, or nothing, which empties it.
+pub fn write_slot(table: u8, slot: u8, bucket: u16, narrow: bool, entry: Option<&Entry>) -> Line {
+    let in_slot = |entry: &Entry| {
+        let line = if narrow { entry.to_narrow() } else { entry.to_wide() };
+        #[expect(clippy::expect_used, reason = "the placement puts into a table only what its slots hold")]
+        line.expect("an entry stands in a table that cannot hold it")
+    };
+    let data = entry.map_or_else(Line::default, in_slot);
+    Command { table, slot, data, ..Command::new(Opcode::WriteSlot, bucket) }.to_line()
+}
+
+/// The command that writes a key: a mask or a row of the secret.
+pub fn with_key(opcode: Opcode, table: u8, index: u16, key: &Key) -> Line {
     Command { table, data: key.to_line(), ..Command::new(opcode, index) }.to_line()
 }
 

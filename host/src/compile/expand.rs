@@ -11,7 +11,7 @@ use crate::metadata::{AclInfo, Metadata, SignatureInfo, TAKES_AWAY};
 use crate::rules::model::{Origin, RuleClass, RuleSet};
 
 /// Numbers that an entry can carry.
-const IDS: usize = 1 << entry::ID.bits;
+pub const IDS: usize = 1 << entry::ID.bits;
 
 /// Number of the header that has certain entries.
 type Headers = FxHashMap<Vec<Entry>, u32>;

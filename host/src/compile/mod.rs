@@ -2,12 +2,14 @@
 //!
 //! [`mod@normalise`] turns each condition into entries, `relax` takes negated addresses out of those that cost many, `expand` numbers them and writes the metadata,
 //! `masks`, `place` and `split` give every entry a slot of the card's tables or a place in its TCAM, and
-//! `commands` says it in the lines that load a card.
+//! `commands` says it in the lines that load a card. [`live`] does so for the difference to another rule
+//! set.
 
 mod commands;
 mod diagnose;
 mod error;
 mod expand;
+pub mod live;
 mod masks;
 pub mod normalise;
 mod place;

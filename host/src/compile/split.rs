@@ -28,6 +28,8 @@ pub struct Fitted<'a> {
     pub placement: Placement<'a>,
     /// Entries that were to be placed.
     pub whole: usize,
+    /// The entry that each piece is of.
+    pub parents: Vec<usize>,
     /// Entries that were cut.
     pub cut: usize,
 }
@@ -41,7 +43,7 @@ impl<'a> Fitted<'a> {
             .map(|entry| Item::of(entry).expect("an entry whose address is not a prefix"))
             .collect();
         let placement = Placement::new(items, hash, geometry);
-        let mut fitted = Self { whole: entries.len(), entries, placement, cut: 0 };
+        let mut fitted = Self { whole: entries.len(), parents: Vec::new(), entries, placement, cut: 0 };
         fitted.cut(geometry.tcam_entries);
         fitted
     }
@@ -56,8 +58,7 @@ impl<'a> Fitted<'a> {
     fn cut(&mut self, left: usize) {
         let all_left = self.placement.left();
         let mut too_many = all_left.len().saturating_sub(left);
-        let fewest =
-            |item: usize| options(&self.placement, &self.entries[item]).first().map(|option| option.0);
+        let fewest = |item: usize| options(self.shapes(), &self.entries[item]).first().map(|option| option.0);
         let mut waiting: Vec<(u64, usize)> =
             all_left.into_iter().filter_map(|item| Some((fewest(item)?, item))).collect();
         if waiting.len() < too_many {
@@ -76,13 +77,19 @@ impl<'a> Fitted<'a> {
         }
     }
 
+    /// Masks of all tables.
+    fn shapes(&self) -> impl Iterator<Item = Shape> {
+        self.placement.tables.iter().filter_map(|table| table.shape)
+    }
+
     fn cut_one(&mut self, item: usize, tried: &mut usize) -> bool {
         let entry = self.entries[item];
-        for (_, shape) in options(&self.placement, &entry).into_iter().take(MASKS_TRIED) {
+        for (_, shape) in options(self.shapes(), &entry).into_iter().take(MASKS_TRIED) {
             let Some(pieces) = pieces(&entry, &shape) else { continue };
             *tried += pieces.len();
             let items: Option<Vec<Item>> = pieces.iter().map(Item::of).collect();
             if items.is_some_and(|items| self.placement.replace(item, &items)) {
+                self.parents.resize(self.parents.len() + pieces.len(), item);
                 self.entries.extend(pieces);
                 return true;
             }
@@ -91,9 +98,8 @@ impl<'a> Fitted<'a> {
     }
 }
 
-/// The masks of tables that could take pieces of an entry, and how many pieces, the fewest first.
-fn options(placement: &Placement<'_>, entry: &Entry) -> Vec<(u64, Shape)> {
-    let shapes = placement.tables.iter().filter_map(|table| table.shape);
+/// Those masks of tables that could take pieces of an entry, and how many pieces, the fewest first.
+pub fn options(shapes: impl Iterator<Item = Shape>, entry: &Entry) -> Vec<(u64, Shape)> {
     let mut options: Vec<(u64, Shape)> = shapes
         .filter_map(|shape| Some((count(entry, &shape)?, shape)))
         .filter(|(count, _)| (2..=PIECES_MAX as u64).contains(count))
@@ -105,7 +111,7 @@ fn options(placement: &Placement<'_>, entry: &Entry) -> Vec<(u64, Shape)> {
 
 /// Pieces of an entry for a table of that mask; `None` where no pieces count the mask's bits, or they would be
 /// more than [`PIECES_MAX`].
-fn pieces(entry: &Entry, mask: &Shape) -> Option<Vec<Entry>> {
+pub fn pieces(entry: &Entry, mask: &Shape) -> Option<Vec<Entry>> {
     let count = count(entry, mask)?;
     if count > PIECES_MAX as u64 {
         return None;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 use wiresift_abi::bits::Line;
-use wiresift_abi::command::Opcode;
+use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::entry::{self, Entry, Kind};
 use wiresift_abi::geometry::{LAB, LINE, WAYS};
 use wiresift_abi::vector::{self, Class};
@@ -14,21 +14,24 @@ use super::*;
 use crate::rules::model::{AclRule, AddressList, AddressRange, Origin, PortList};
 
 /// What a rule says: ACL or signature, and its number.
-type Match = (Kind, u32);
+pub(super) type Match = (Kind, u32);
 
 /// The card's look-up, written after the contract alone: slow, and fed with the image's commands.
-struct Card {
+pub(super) struct Card {
     geometry: &'static Geometry,
     secret: Secret,
-    masks: BTreeMap<usize, Key>,
-    slots: BTreeMap<(usize, usize, usize), Line>,
+    pub masks: BTreeMap<usize, Key>,
+    /// Slots in use, by table, slot and bucket.
+    pub slots: BTreeMap<(usize, usize, usize), Line>,
     low: Line,
     keys: BTreeMap<u16, (Line, Line)>,
-    tcam: BTreeMap<u16, Line>,
+    /// TCAM entries in use.
+    pub tcam: BTreeMap<u16, Line>,
+    pub version: u16,
 }
 
 impl Card {
-    fn new(image: &Image) -> Self {
+    pub fn new(image: &Image) -> Self {
         let mut card = Self {
             geometry: image.geometry(),
             secret: Secret([Key::default(); ROWS]),
@@ -37,31 +40,51 @@ impl Card {
             low: Line::default(),
             keys: BTreeMap::new(),
             tcam: BTreeMap::new(),
+            version: 0,
         };
+        let mut written = 0;
         for command in image.commands() {
-            let (table, slot) = (usize::from(command.table), usize::from(command.slot));
-            let index = usize::from(command.index);
-            match command.opcode {
-                Opcode::Clear | Opcode::Commit => {}
-                Opcode::WriteSecret => card.secret.0[index] = Key::of(&command.data),
-                Opcode::WriteMask => drop(card.masks.insert(table, Key::of(&command.data))),
-                Opcode::WriteSlot => {
-                    let old = card.slots.insert((table, slot, index), command.data);
-                    assert_eq!(old, None, "two entries for one slot");
-                }
-                Opcode::WriteTcamLow => card.low = command.data,
-                Opcode::WriteTcamHigh => {
-                    assert!(!card.tcam.contains_key(&command.index), "a key for an entry in use");
-                    let key = entry::tcam_of_halves(&[card.low, command.data]);
-                    card.keys.insert(command.index, key);
-                }
-                Opcode::WriteTcamEntry => drop(card.tcam.insert(command.index, command.data)),
-            }
+            written += usize::from(command.opcode == Opcode::WriteSlot);
+            card.run(&command);
         }
+        assert_eq!(written, card.slots.len(), "two entries for one slot, or an empty one");
         card
     }
 
-    fn matches(&self, vector: &Line) -> BTreeSet<Match> {
+    /// Runs a command. Data of zeros empties a place.
+    pub fn run(&mut self, command: &Command) {
+        let Command { data, .. } = *command;
+        let (table, slot, index) =
+            (usize::from(command.table), usize::from(command.slot), usize::from(command.index));
+        match command.opcode {
+            Opcode::Clear => {
+                (self.masks, self.slots, self.tcam) = Default::default();
+            }
+            Opcode::Commit => self.version = command.index,
+            Opcode::WriteSecret => self.secret.0[index] = Key::of(&data),
+            Opcode::WriteMask => {
+                let is_empty = self.slots.range((table, 0, 0)..(table + 1, 0, 0)).next().is_none();
+                assert!(is_empty, "a mask for table {table}, which has entries");
+                self.masks.insert(table, Key::of(&data));
+            }
+            Opcode::WriteSlot if data == Line::default() => {
+                self.slots.remove(&(table, slot, index));
+            }
+            Opcode::WriteSlot => drop(self.slots.insert((table, slot, index), data)),
+            Opcode::WriteTcamLow => self.low = data,
+            Opcode::WriteTcamHigh => {
+                assert!(!self.tcam.contains_key(&command.index), "a key for an entry in use");
+                let key = entry::tcam_of_halves(&[self.low, data]);
+                self.keys.insert(command.index, key);
+            }
+            Opcode::WriteTcamEntry if data == Line::default() => {
+                self.tcam.remove(&command.index);
+            }
+            Opcode::WriteTcamEntry => drop(self.tcam.insert(command.index, data)),
+        }
+    }
+
+    pub fn matches(&self, vector: &Line) -> BTreeSet<Match> {
         let mut found = BTreeSet::new();
         for table in 0..self.geometry.tables() {
             let masked = Key::of(vector).and(self.masks.get(&table).unwrap_or(&Key::default()));
@@ -95,22 +118,22 @@ impl Card {
 }
 
 /// What the entries say when each is tried: of the ACL rules the first only, which is what counts.
-fn linear(entries: &[Entry], vector: &Line) -> BTreeSet<Match> {
+pub(super) fn linear(entries: &[Entry], vector: &Line) -> BTreeSet<Match> {
     first_acl(entries.iter().filter(|entry| entry.matches(vector)).map(|e| (e.kind, e.id)).collect())
 }
 
-fn first_acl(mut matches: BTreeSet<Match>) -> BTreeSet<Match> {
+pub(super) fn first_acl(mut matches: BTreeSet<Match>) -> BTreeSet<Match> {
     let first = matches.iter().find(|(kind, _)| *kind == Kind::Acl).copied();
     matches.retain(|found| found.0 == Kind::Signature || Some(*found) == first);
     matches
 }
 
-fn random(seed: u64) -> Random {
+pub(super) fn random(seed: u64) -> Random {
     Random(ChaCha8Rng::seed_from_u64(seed))
 }
 
 /// A header vector that hits many of the rules of [`Random`].
-fn vector(random: &mut Random) -> Line {
+pub(super) fn vector(random: &mut Random) -> Line {
     let v6 = random.0.random_bool(0.5);
     let mut address = || if v6 { random.address6() } else { u128::from(random.address4()) << 96 };
     let (src, dst) = (address(), address());
@@ -146,7 +169,7 @@ fn check(rules: &RuleSet, compiled: &Compiled, random: &mut Random) {
     }
 }
 
-fn own_vector(entry: &Entry) -> Line {
+pub(super) fn own_vector(entry: &Entry) -> Line {
     Line::default()
         .with(vector::SRC, entry.src.value)
         .with(vector::DST, entry.dst.value)
@@ -182,7 +205,7 @@ fn tables_say_what_the_entries_say() {
 }
 
 /// Rules that match every packet with ports and differ in ranges that no mask can use.
-fn wildcards(count: u16) -> RuleSet {
+pub(super) fn wildcards(count: u16) -> RuleSet {
     let mut rules = random(1).rules(1, 0);
     let condition = &mut rules.acl[0].condition;
     condition.family = crate::rules::model::Family::V4;

@@ -47,7 +47,11 @@ fn metadata() -> Arc<Metadata> {
     own.priority = Some(7);
     let drop = signature(10, SignatureAction::Drop, "dropped");
     let pass = signature(5, SignatureAction::Pass, "passed");
-    Arc::new(Metadata { acl: vec![acl(1), acl(4)], signatures: vec![web, own, drop, pass], headers: vec![] })
+    Arc::new(Metadata {
+        acl: vec![acl(1), acl(4)],
+        signatures: vec![web, own, drop, pass],
+        ..Metadata::default()
+    })
 }
 
 fn packet(protocol: u8) -> Vec<u8> {
