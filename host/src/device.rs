@@ -1,8 +1,14 @@
 //! The seam between the session and whatever decides packets.
 
+use std::fmt;
 use std::sync::Arc;
 
+use wiresift_abi::bits::Line;
+
+use crate::compile::live::Counts;
 use crate::decision::Decision;
+use crate::metadata::Metadata;
+use crate::rules::model::RuleSet;
 
 /// Packets in the order of the capture.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +94,46 @@ pub struct Decided {
     pub decisions: Vec<Decision>,
 }
 
+/// Rules that take the place of those before, for every kind of device.
+#[derive(Clone, Debug)]
+pub struct RuleUpdate {
+    /// Version that they get; the verdicts of a card carry it.
+    pub version: u16,
+    /// Commands that change the tables of the rules before, up to the COMMIT of the version.
+    pub commands: Arc<[Line]>,
+    /// What decisions by these rules mean.
+    pub metadata: Arc<Metadata>,
+    /// The rules as written.
+    pub rules: Arc<RuleSet>,
+    /// What the commands do.
+    pub counts: Counts,
+}
+
+impl fmt::Display for RuleUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { inserted, deleted, renumbered, moved, .. } = self.counts;
+        write!(
+            f,
+            "rules reloaded as version {}: {inserted} entries inserted, {deleted} deleted, {renumbered} \
+             renumbered, {moved} moved; {} commands",
+            self.version,
+            self.commands.len()
+        )?;
+        if self.counts.is_placed_anew {
+            f.write_str(" (all entries were placed anew)")?;
+        }
+        match self.rules.skipped.len() {
+            0 => {}
+            skipped => write!(f, "; {skipped} rules left out")?,
+        }
+        let all = self.metadata.signatures.len();
+        match self.metadata.refused() {
+            0 => Ok(()),
+            refused => write!(f, "; {refused} of {all} signatures are not evaluated"),
+        }
+    }
+}
+
 /// Why a device could not go on.
 #[derive(Debug, thiserror::Error)]
 #[error("{device}: {message}")]
@@ -110,6 +156,13 @@ pub trait Device {
     /// # Errors
     /// When the device cannot go on; batches not yet collected are lost to it.
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError>;
+
+    /// Changes the rules between the batches submitted so far and those to come: the former are decided
+    /// by the rules before, the latter by the new ones. No batch is lost, none is decided by both.
+    ///
+    /// # Errors
+    /// When the device cannot go on.
+    fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError>;
 
     /// The next decided batch. With `drain`, waits for it, and `None` means that nothing is under way;
     /// without, `None` means that nothing is decided yet.

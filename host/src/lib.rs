@@ -13,3 +13,4 @@ pub mod metadata;
 pub mod report;
 pub mod rules;
 pub mod session;
+pub mod watch;

@@ -10,6 +10,9 @@
 //! more is at hand, so a live pipe is answered at once.
 //!
 //! Whatever ends a session early, the packets before it are decided and reported.
+//!
+//! Rules may change while the session runs ([`Plan::reloads`]): between two batches, of which the first is
+//! decided and reported by the rules before, wholly, and the second by the new ones.
 
 mod progress;
 mod reader;
@@ -17,17 +20,19 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded, never};
+use crossbeam::select;
 
 use crate::capture::CaptureError;
 use crate::decision::Decision;
-use crate::device::{Batch, Decided, Device, DeviceError};
+use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
 use crate::metadata::Metadata;
 use crate::report::Report;
 use progress::Progress;
@@ -45,8 +50,19 @@ pub struct Totals {
     pub bytes: u64,
     /// From the first byte read to the last decision.
     pub elapsed: Duration,
+    /// Times that the rules were changed.
+    pub reloads: u64,
     /// The device's lines for the summary: name and value.
     pub device: Vec<(String, String)>,
+}
+
+/// What became of rule files that changed.
+#[derive(Clone, Debug)]
+pub enum Reload {
+    /// They are in force from the next batch on.
+    Rules(Arc<RuleUpdate>),
+    /// They are not, for the reason given; the rules before stay in force.
+    Refused(String),
 }
 
 /// Why a session ended early.
@@ -79,15 +95,18 @@ pub struct Outcome {
 pub struct Plan {
     /// Captures in the order of the command line; `-` is standard input.
     pub captures: Vec<PathBuf>,
-    /// Metadata of the rules that the device decides by.
+    /// Metadata of the rules that the device decides by at first.
     pub metadata: Arc<Metadata>,
     /// Whether a bar on standard error shows how far the session is.
     pub progress: bool,
+    /// Where changed rules come from; each is told of on standard error. What is at hand when the session
+    /// begins and each time before a batch is submitted takes effect then.
+    pub reloads: Option<Receiver<Reload>>,
 }
 
 /// Runs a session: every packet of the captures in order, decided by `device`, told to `report`.
 pub fn run(plan: Plan, device: &mut dyn Device, report: &mut dyn Report) -> Outcome {
-    let Plan { captures, metadata, progress } = plan;
+    let Plan { captures, metadata, progress, reloads } = plan;
     let bar = Progress::new(&captures, progress);
     let (to_device, from_reader) = bounded(CHANNEL_BATCHES);
     let (to_report, from_device) = bounded(CHANNEL_BATCHES);
@@ -99,8 +118,16 @@ pub fn run(plan: Plan, device: &mut dyn Device, report: &mut dyn Report) -> Outc
     let begin = Instant::now();
     let (decided, reported) = thread::scope(|scope| {
         let reporter = scope.spawn(|| tell(from_device, report));
-        let pipeline =
-            Pipeline { device, metadata: &metadata, to_report, totals: &mut totals, under_way: 0, bar: &bar };
+        let pipeline = Pipeline {
+            device,
+            told: metadata.clone(),
+            metadata,
+            to_report,
+            totals: &mut totals,
+            under_way: VecDeque::new(),
+            reloads: reloads.unwrap_or_else(never),
+            bar: &bar,
+        };
         let decided = pipeline.run(&from_reader);
         let reported = reporter.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (decided, reported)
@@ -133,6 +160,13 @@ enum FromReader {
     Failed(CaptureError),
 }
 
+/// What the report thread gets.
+enum ToReport {
+    Decided(Decided),
+    /// The batches to come are decided by other rules.
+    Rules(Arc<Metadata>),
+}
+
 /// Why the device's thread stopped early.
 enum Stopped {
     By(SessionError),
@@ -149,11 +183,15 @@ impl<E: Into<SessionError>> From<E> for Stopped {
 /// The middle of the session: the device, and the packets on their way through it.
 struct Pipeline<'a> {
     device: &'a mut dyn Device,
-    metadata: &'a Metadata,
-    to_report: Sender<Decided>,
+    /// Metadata of the rules in force for the next batch.
+    metadata: Arc<Metadata>,
+    /// Metadata that the report has.
+    told: Arc<Metadata>,
+    to_report: Sender<ToReport>,
     totals: &'a mut Totals,
-    /// Batches submitted and not collected.
-    under_way: usize,
+    /// Batches submitted and not collected: metadata of the rules that decide each.
+    under_way: VecDeque<Arc<Metadata>>,
+    reloads: Receiver<Reload>,
     bar: &'a Progress,
 }
 
@@ -162,15 +200,28 @@ impl Pipeline<'_> {
     fn run(mut self, from_reader: &Receiver<FromReader>) -> Result<(), Stopped> {
         let mut failed = None;
         loop {
+            while let Ok(reload) = self.reloads.try_recv() {
+                self.reload(reload)?;
+            }
             let message = match from_reader.try_recv() {
                 Ok(message) => message,
-                Err(TryRecvError::Empty) if self.under_way > 0 => {
+                Err(TryRecvError::Empty) if !self.under_way.is_empty() => {
                     self.collect_next()?;
                     continue;
                 }
-                Err(TryRecvError::Empty) => match from_reader.recv() {
-                    Ok(message) => message,
-                    Err(_) => break,
+                Err(TryRecvError::Empty) => select! {
+                    recv(from_reader) -> message => match message {
+                        Ok(message) => message,
+                        Err(_) => break,
+                    },
+                    recv(self.reloads) -> reload => {
+                        match reload {
+                            Ok(reload) => self.reload(reload)?,
+                            // Nobody watches the rules any more.
+                            Err(_) => self.reloads = never(),
+                        }
+                        continue;
+                    }
                 },
                 Err(TryRecvError::Disconnected) => break,
             };
@@ -182,16 +233,29 @@ impl Pipeline<'_> {
                 }
             }
         }
-        while self.under_way > 0 {
+        while !self.under_way.is_empty() {
             self.collect_next()?;
         }
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
+    fn reload(&mut self, reload: Reload) -> Result<(), Stopped> {
+        match reload {
+            Reload::Rules(update) => {
+                self.device.update(&update)?;
+                self.metadata = update.metadata.clone();
+                self.totals.reloads += 1;
+                self.bar.say(&format!("wiresift: {update}"));
+            }
+            Reload::Refused(why) => self.bar.say(&why),
+        }
+        Ok(())
+    }
+
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), Stopped> {
         self.device.submit(batch)?;
-        self.under_way += 1;
-        while self.under_way > 0 {
+        self.under_way.push_back(self.metadata.clone());
+        while !self.under_way.is_empty() {
             match self.device.collect(false)? {
                 Some(decided) => self.forward(decided)?,
                 None => break,
@@ -204,21 +268,27 @@ impl Pipeline<'_> {
     fn collect_next(&mut self) -> Result<(), Stopped> {
         match self.device.collect(true)? {
             Some(decided) => self.forward(decided),
-            None => Err(wrong(format!("{} batches were not decided", self.under_way)).into()),
+            None => Err(wrong(format!("{} batches were not decided", self.under_way.len())).into()),
         }
     }
 
     fn forward(&mut self, decided: Decided) -> Result<(), Stopped> {
-        self.check(&decided).map_err(wrong)?;
-        self.under_way -= 1;
+        let Some(metadata) = self.under_way.pop_front() else {
+            return Err(wrong("a batch that was not submitted".to_owned()).into());
+        };
+        self.check(&decided, &metadata).map_err(wrong)?;
         self.totals.packets += decided.batch.len() as u64;
         self.totals.bytes += decided.batch.total_bytes() as u64;
         self.bar.show(self.totals.packets);
-        self.to_report.send(decided).map_err(|_| Stopped::ReportGone)
+        if !Arc::ptr_eq(&metadata, &self.told) {
+            self.told = metadata.clone();
+            self.to_report.send(ToReport::Rules(metadata)).map_err(|_| Stopped::ReportGone)?;
+        }
+        self.to_report.send(ToReport::Decided(decided)).map_err(|_| Stopped::ReportGone)
     }
 
     /// Whether the device kept its promises: nothing lost, the order kept, no rule that does not exist.
-    fn check(&self, decided: &Decided) -> Result<(), String> {
+    fn check(&self, decided: &Decided, metadata: &Metadata) -> Result<(), String> {
         let (batch, decisions) = (&decided.batch, &decided.decisions);
         let (expected, first) = (self.totals.packets, batch.first);
         if first != expected || batch.len() != decisions.len() {
@@ -227,7 +297,7 @@ impl Pipeline<'_> {
                 "{decisions} decisions for {packets} packets from number {first} on; number {expected} was next"
             ));
         }
-        let (acl, signatures) = (self.metadata.acl.len(), self.metadata.signatures.len());
+        let (acl, signatures) = (metadata.acl.len(), metadata.signatures.len());
         let exists = |decision: &Decision| {
             decision.acl.is_none_or(|place| (place as usize) < acl)
                 && decision.signatures.iter().all(|place| (*place as usize) < signatures)
@@ -246,19 +316,22 @@ fn wrong(message: String) -> DeviceError {
 
 /// The report thread: tells what was decided until the channel closes, and sees to it that it is seen
 /// when nothing more is at hand.
-fn tell(from_device: Receiver<Decided>, report: &mut dyn Report) -> io::Result<()> {
+fn tell(from_device: Receiver<ToReport>, report: &mut dyn Report) -> io::Result<()> {
     loop {
-        let decided = match from_device.try_recv() {
-            Ok(decided) => decided,
+        let next = match from_device.try_recv() {
+            Ok(next) => next,
             Err(TryRecvError::Disconnected) => return Ok(()),
             Err(TryRecvError::Empty) => {
                 report.flush()?;
                 match from_device.recv() {
-                    Ok(decided) => decided,
+                    Ok(next) => next,
                     Err(_) => return Ok(()),
                 }
             }
         };
-        report.decided(&decided)?;
+        match next {
+            ToReport::Decided(decided) => report.decided(&decided)?,
+            ToReport::Rules(metadata) => report.rules(metadata),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! corpus of real ones where the variable CORPUS names its folder.
 
 pub mod capture;
+pub mod changes;
 pub mod command;
 pub mod corpus;
 pub mod packets;

@@ -13,6 +13,7 @@ use wiresift_host::report::csv::Csv;
 use wiresift_host::report::eve::Eve;
 use wiresift_host::report::table::Table;
 use wiresift_host::session::{self, Plan};
+use wiresift_host::watch::Watch;
 
 use super::device::Built;
 use super::{ClassifyArgs, Format, load};
@@ -22,11 +23,11 @@ const OUTPUT_BYTES: usize = 1 << 18;
 
 pub fn run(args: &ClassifyArgs) -> Result<()> {
     check_captures(args)?;
-    let Built { mut device, metadata } = args.build_device()?;
+    let Built { mut device, metadata, watch } = args.build_device()?;
     load::warn_of_refused(&metadata);
-    let metadata = Arc::new(metadata);
     let mut report = args.report(metadata.clone())?;
-    let plan = Plan { captures: args.captures.clone(), metadata, progress: args.progress() };
+    let reloads = watch.map(Watch::start);
+    let plan = Plan { captures: args.captures.clone(), metadata, progress: args.progress(), reloads };
     match session::run(plan, device.as_mut(), report.as_mut()).error {
         Some(error) => Err(error.into()),
         None => Ok(()),

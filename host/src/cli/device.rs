@@ -1,10 +1,11 @@
 //! The device that `--device` names.
 
-#[cfg(feature = "rtl")]
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use wiresift_abi::image::Image;
+use wiresift_host::capture::STANDARD_INPUT;
+use wiresift_host::compile::live::Live;
 use wiresift_host::compile::{self, Options};
 use wiresift_host::device::Device;
 #[cfg(feature = "rtl")]
@@ -12,6 +13,8 @@ use wiresift_host::engine::card::CardDevice;
 use wiresift_host::engine::cpu::{CpuDevice, CpuEngine};
 use wiresift_host::engine::reference::ReferenceDevice;
 use wiresift_host::metadata::Metadata;
+use wiresift_host::rules::model::RuleSet;
+use wiresift_host::watch::{Stamps, Watch};
 #[cfg(feature = "rtl")]
 use wiresift_testbench::{Options as SimOptions, SimCard};
 
@@ -21,7 +24,9 @@ use super::{ClassifyArgs, DeviceName};
 /// A device, and what its decisions mean.
 pub struct Built {
     pub device: Box<dyn Device>,
-    pub metadata: Metadata,
+    pub metadata: Arc<Metadata>,
+    /// The rule files, if they are to be watched.
+    pub watch: Option<Watch>,
 }
 
 impl ClassifyArgs {
@@ -30,35 +35,61 @@ impl ClassifyArgs {
         if self.trace.is_some() && self.device != DeviceName::Rtl {
             bail!("only the simulated card (`--device rtl`) has signals to write with --trace");
         }
-        let loaded = self.rules.load()?;
-        match (self.device, loaded) {
-            (DeviceName::Reference, Loaded::Rules(rules)) => {
-                let metadata = Metadata::of(&rules);
-                Ok(Built { device: Box::new(ReferenceDevice::new(&rules)), metadata })
+        // Before the files are read, so that no change is missed.
+        let stamps = Stamps::of(&self.rules.files);
+        match self.rules.load()? {
+            Loaded::Rules(rules) if self.watch_rules => self.build_watched(rules, stamps),
+            Loaded::Rules(rules) if self.device == DeviceName::Reference => {
+                let metadata = Arc::new(Metadata::of(&rules));
+                Ok(Built { device: Box::new(ReferenceDevice::new(&rules)), metadata, watch: None })
             }
-            (DeviceName::Reference, Loaded::Image(..)) => {
+            Loaded::Rules(rules) => {
+                let compiled = compile::compile(&rules, self.rules.geometry(), &self.options())?;
+                self.build(&compiled.image, Arc::new(compiled.metadata))
+            }
+            Loaded::Image(..) if self.watch_rules => {
+                bail!("--watch-rules watches rule files, not a rule image")
+            }
+            Loaded::Image(..) if self.device == DeviceName::Reference => {
                 bail!("the reference judges rules as they are written: name rule files, not a rule image")
             }
-            (device, Loaded::Rules(rules)) => {
-                let options = Options { seed: self.seed };
-                let compiled = compile::compile(&rules, self.rules.geometry(), &options)?;
-                self.build(device, &compiled.image, compiled.metadata)
-            }
-            (device, Loaded::Image(image, metadata)) => self.build(device, &image, metadata),
+            Loaded::Image(image, metadata) => self.build(&image, Arc::new(metadata)),
         }
     }
 
-    fn build(&self, device: DeviceName, image: &Image, metadata: Metadata) -> Result<Built> {
+    fn options(&self) -> Options {
+        Options { seed: self.seed }
+    }
+
+    /// A device whose rules can be changed.
+    fn build_watched(&self, rules: RuleSet, stamps: Stamps) -> Result<Built> {
+        if self.rules.files.iter().any(|file| file.as_os_str() == STANDARD_INPUT) {
+            bail!("--watch-rules cannot watch standard input");
+        }
+        let live = Live::new(&rules, self.rules.geometry(), &self.options())?;
+        let mut built = match self.device {
+            DeviceName::Reference => {
+                let metadata = live.metadata().clone();
+                Built { device: Box::new(ReferenceDevice::new(&rules)), metadata, watch: None }
+            }
+            DeviceName::Cpu | DeviceName::Rtl => self.build(&live.image()?, live.metadata().clone())?,
+        };
+        let (files, reading) = (self.rules.files.clone(), self.rules.reading());
+        built.watch = Some(Watch { files, reading, stamps, rules: Arc::new(rules), live });
+        Ok(built)
+    }
+
+    fn build(&self, image: &Image, metadata: Arc<Metadata>) -> Result<Built> {
         let engine = CpuEngine::new(image)?;
-        let device: Box<dyn Device> = match device {
-            DeviceName::Rtl => self.simulated_card(image, &metadata.headers, engine)?,
+        let device: Box<dyn Device> = match self.device {
+            DeviceName::Rtl => self.simulated_card(image, metadata.clone(), engine)?,
             DeviceName::Cpu | DeviceName::Reference => Box::new(CpuDevice::new(engine)),
         };
-        Ok(Built { device, metadata })
+        Ok(Built { device, metadata, watch: None })
     }
 
     #[cfg(not(feature = "rtl"))]
-    fn simulated_card(&self, _: &Image, _: &[Vec<u32>], _: CpuEngine) -> Result<Box<dyn Device>> {
+    fn simulated_card(&self, _: &Image, _: Arc<Metadata>, _: CpuEngine) -> Result<Box<dyn Device>> {
         bail!("this build has no simulated card (feature `rtl`)")
     }
 
@@ -66,16 +97,14 @@ impl ClassifyArgs {
     fn simulated_card(
         &self,
         image: &Image,
-        headers: &[Vec<u32>],
+        metadata: Arc<Metadata>,
         engine: CpuEngine,
     ) -> Result<Box<dyn Device>> {
         let mut options = SimOptions::new(image.geometry());
         options.seed = self.seed.unwrap_or(options.seed);
         options.trace.clone_from(&self.trace);
         let card = SimCard::new(&options)?;
-        let image = Arc::new(image.clone());
-        let device =
-            CardDevice::open("rtl", card, |card| Ok(card.check()?), image, headers.to_vec(), engine)?;
+        let device = CardDevice::open("rtl", card, |card| Ok(card.check()?), image, metadata, engine)?;
         Ok(Box::new(device))
     }
 }

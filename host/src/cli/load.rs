@@ -10,7 +10,7 @@ use wiresift_host::compile;
 use wiresift_host::metadata::Metadata;
 use wiresift_host::rules;
 use wiresift_host::rules::diagnostics::Diagnostics;
-use wiresift_host::rules::model::{RuleClass, RuleSet};
+use wiresift_host::rules::model::RuleSet;
 
 use super::RuleArgs;
 
@@ -84,11 +84,7 @@ pub fn metadata(image: &Image) -> Result<Metadata> {
 
 /// Says on standard error how many signatures are not evaluated.
 pub fn warn_of_refused(metadata: &Metadata) {
-    let refused = metadata
-        .signatures
-        .iter()
-        .filter(|signature| matches!(signature.class, RuleClass::Refused(_)))
-        .count();
+    let refused = metadata.refused();
     if refused > 0 {
         let all = metadata.signatures.len();
         eprintln!("wiresift: warning: {refused} of {all} signatures are not evaluated, see `wiresift check`");

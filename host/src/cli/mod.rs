@@ -75,6 +75,10 @@ struct ClassifyArgs {
     /// File to write to instead of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Look at the rule files while packets are decided, and put them in force when they change: between two packets,
+    /// without a gap. A file with an error is reported, and the rules before it stay in force.
+    #[arg(long)]
+    watch_rules: bool,
     /// Seed of the hash's secret and of the simulated card, for runs that are the same every time.
     #[arg(long)]
     seed: Option<u64>,

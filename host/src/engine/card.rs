@@ -4,6 +4,10 @@
 //! host is decided on the CPU engine at its place in that order: packets that are too long for the
 //! ring, and verdicts with DEFER or CUT (docs/packet-semantics.md). A fault of the card is mended by the
 //! driver where a reset mends it; no packet is lost or decided twice.
+//!
+//! New rules are posted behind the packets of the batches before them. A verdict is read by the metadata of
+//! the version that its batch was submitted under, and must carry that version; the CPU engine follows
+//! when the first packet of a version is left to it.
 
 #[cfg(test)]
 mod tests;
@@ -20,10 +24,10 @@ use wiresift_abi::vector::Flags;
 use wiresift_driver::conservation::{CallerCounters, CardCounters};
 use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
 
-use super::cpu::CpuEngine;
+use super::cpu::{CpuEngine, EngineError};
 use crate::decision::Decision;
-use crate::device::{Batch, Decided, Device, DeviceError};
-use crate::metadata::settle;
+use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
+use crate::metadata::{Metadata, settle};
 
 /// Batches that a device takes before it decides one: enough to keep the ring filled.
 const BATCHES: usize = 4;
@@ -37,9 +41,9 @@ pub struct CardDevice<T: Transport> {
     check: Check<T>,
     /// Only [`Device::summary`], which reads registers, borrows it; the rest has it for itself.
     card: RefCell<Card<T>>,
-    engine: CpuEngine,
-    /// Signatures behind each header id of the card.
-    headers: Vec<Vec<u32>>,
+    engine: HostEngine,
+    /// Rules of the batches to come.
+    rules: Rules,
     batches: VecDeque<Pending>,
     verdicts: Vec<Verdict>,
     posted: u64,
@@ -49,9 +53,25 @@ pub struct CardDevice<T: Transport> {
     left: LeftToHost,
 }
 
+/// Rules with which verdicts are read.
+#[derive(Clone)]
+struct Rules {
+    version: u16,
+    metadata: Arc<Metadata>,
+}
+
+/// The CPU engine, which follows the rules of the card when it is needed.
+struct HostEngine {
+    engine: CpuEngine,
+    version: u16,
+    /// Updates that the engine has not seen, in order.
+    behind: VecDeque<Arc<RuleUpdate>>,
+}
+
 /// A batch on its way.
 struct Pending {
     batch: Arc<Batch>,
+    rules: Rules,
     /// Packets posted, or passed over because they never enter the ring.
     posted: usize,
     decisions: Vec<Decision>,
@@ -66,8 +86,8 @@ struct LeftToHost {
 }
 
 impl<T: Transport> CardDevice<T> {
-    /// Brings the card behind `transport` up and loads `image`. `headers` is that of the image's metadata,
-    /// `engine` was built from the same image, `name` is that of the command line.
+    /// Brings the card behind `transport` up and loads `image`. `metadata` is that of the image, `engine` was
+    /// built from the same image, `name` is that of the command line.
     ///
     /// # Errors
     /// Where the card does not come up, or the image is not for it.
@@ -75,20 +95,20 @@ impl<T: Transport> CardDevice<T> {
         name: &'static str,
         transport: T,
         check: Check<T>,
-        image: Arc<Image>,
-        headers: Vec<Vec<u32>>,
+        image: &Image,
+        metadata: Arc<Metadata>,
         engine: CpuEngine,
     ) -> Result<Self, DeviceError> {
         let failed = |error: DriverError| failure(name, "cannot be brought up", error);
         let mut card = Card::open(transport, Config::default()).map_err(failed)?;
-        card.load(&image).map_err(failed)?;
+        let version = card.load(image).map_err(failed)?.version;
         let loaded = card.card_counters().map_err(failed)?;
         Ok(Self {
             name,
             check,
             card: RefCell::new(card),
-            engine,
-            headers,
+            engine: HostEngine { engine, version, behind: VecDeque::new() },
+            rules: Rules { version, metadata },
             batches: VecDeque::new(),
             verdicts: Vec::new(),
             posted: 0,
@@ -135,57 +155,72 @@ impl<T: Transport> CardDevice<T> {
     fn take_verdicts(&mut self) -> Result<(), DeviceError> {
         let mut verdicts = std::mem::take(&mut self.verdicts);
         for verdict in verdicts.drain(..) {
-            self.decide_jumbo();
-            let decision = self.decision(&verdict)?;
-            let Some(pending) = self.batches.iter_mut().find(|pending| !pending.is_decided()) else {
+            self.decide_jumbo()?;
+            let Some(at) = self.batches.iter().position(|pending| !pending.is_decided()) else {
                 return Err(
                     self.broken(format!("a verdict for packet {} that was not posted", verdict.packet))
                 );
             };
-            pending.decisions.push(decision);
+            let decision = self.decision(&verdict, at)?;
+            self.batches[at].decisions.push(decision);
             self.answered += 1;
         }
         self.verdicts = verdicts;
-        self.decide_jumbo();
-        Ok(())
+        self.decide_jumbo()
     }
 
     /// Decides the packets that never enter the ring, up to the next one that does.
-    fn decide_jumbo(&mut self) {
+    fn decide_jumbo(&mut self) -> Result<(), DeviceError> {
         for pending in &mut self.batches {
             while let Some(packet) = pending.undecided() {
                 if !is_jumbo(packet) {
-                    return;
+                    return Ok(());
                 }
                 self.left.jumbo += 1;
-                let decision = self.engine.decide(packet);
+                let engine =
+                    self.engine.at(pending.rules.version).map_err(|error| behind(self.name, error))?;
+                let decision = engine.decide(packet);
                 pending.decisions.push(decision);
             }
         }
+        Ok(())
     }
 
-    /// What a verdict says of the next packet that waits for one.
-    fn decision(&mut self, verdict: &Verdict) -> Result<Decision, DeviceError> {
-        let waiting = self.batches.iter().find_map(Pending::undecided);
-        let Some(packet) = waiting.filter(|_| verdict.packet == self.answered) else {
+    /// What a verdict says of the next packet of batch `at`, which waits for one.
+    fn decision(&mut self, verdict: &Verdict, at: usize) -> Result<Decision, DeviceError> {
+        let Pending { rules, .. } = &self.batches[at];
+        let Rules { version, metadata } = rules.clone();
+        let Some(packet) = self.batches[at].undecided().filter(|_| verdict.packet == self.answered) else {
             return Err(
                 self.broken(format!("packet {} decided instead of {}", verdict.packet, self.answered))
             );
         };
+        if verdict.version != version {
+            let (packet, by) = (verdict.packet, verdict.version);
+            return Err(self.broken(format!("packet {packet} decided by version {by} instead of {version}")));
+        }
         if verdict.flags.0 & Flags::HOST_DECIDES != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
-            return Ok(self.engine.decide(packet));
+            let engine = self.engine.at(version).map_err(|error| behind(self.name, error))?;
+            return Ok(engine.decide(packet));
         }
+        let acl = match verdict.acl {
+            Some(id) => match metadata.acl_place(id) {
+                None => return Err(self.broken(format!("a verdict names ACL rule {id}"))),
+                place => place,
+            },
+            None => None,
+        };
         let mut signatures = Vec::new();
         for id in verdict.ids() {
-            match self.headers.get(*id as usize) {
+            match metadata.headers.get(*id as usize) {
                 Some(header) => signatures.extend(header),
                 None => return Err(self.broken(format!("a verdict names signature header {id}"))),
             }
         }
         settle(&mut signatures);
-        Ok(Decision { acl: verdict.acl, signatures, flags: verdict.flags })
+        Ok(Decision { acl, signatures, flags: verdict.flags })
     }
 
     /// Whether card, driver and this device counted the same, and the bus was kept in order.
@@ -203,6 +238,45 @@ impl<T: Transport> CardDevice<T> {
     fn broken(&self, message: String) -> DeviceError {
         DeviceError { device: self.name.to_owned(), message, source: None }
     }
+}
+
+impl HostEngine {
+    /// Updates that the engine is behind at most.
+    const BEHIND: usize = 64;
+
+    /// Notes new rules.
+    fn note(&mut self, update: &Arc<RuleUpdate>) {
+        self.behind.push_back(update.clone());
+    }
+
+    /// The engine with the rules of a version. Versions are asked for in the order of the updates.
+    fn at(&mut self, version: u16) -> Result<&mut CpuEngine, EngineError> {
+        if self.version != version {
+            let count = self.behind.iter().position(|update| update.version == version);
+            self.follow(count.map_or(0, |at| at + 1))?;
+        }
+        Ok(&mut self.engine)
+    }
+
+    /// Runs `count` updates.
+    fn follow(&mut self, count: usize) -> Result<(), EngineError> {
+        let updates: Vec<Arc<RuleUpdate>> = self.behind.drain(..count).collect();
+        if let Some(last) = updates.last() {
+            let commands = updates.iter().flat_map(|update| update.commands.iter());
+            self.engine.update(commands, last.metadata.clone())?;
+            self.version = last.version;
+        }
+        Ok(())
+    }
+
+    /// Follows to a version that has decided a batch, where the engine is far behind.
+    fn keep_up(&mut self, version: u16) -> Result<(), EngineError> {
+        if self.behind.len() >= Self::BEHIND { self.at(version).map(|_| ()) } else { Ok(()) }
+    }
+}
+
+fn behind(name: &str, error: EngineError) -> DeviceError {
+    failure(name, "cannot change the rules of the host's engine", error)
 }
 
 fn failure(name: &str, message: &str, error: impl Error + Send + Sync + 'static) -> DeviceError {
@@ -227,18 +301,39 @@ impl Pending {
 impl<T: Transport> Device for CardDevice<T> {
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
         let decisions = Vec::with_capacity(batch.len());
-        self.batches.push_back(Pending { batch, posted: 0, decisions });
+        let rules = self.rules.clone();
+        self.batches.push_back(Pending { batch, rules, posted: 0, decisions });
         while self.batches.iter().filter(|pending| !pending.is_decided()).count() >= BATCHES {
             self.step()?;
         }
         Ok(())
     }
 
+    fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
+        // The packets of the batches before go into the ring before the commands.
+        while self.batches.iter().any(|pending| pending.posted < pending.batch.len()) {
+            self.step()?;
+        }
+        let card = self.card.get_mut();
+        let driven = card.update(update.commands.clone()).and_then(|_| card.doorbell());
+        if let Err(error) = driven {
+            // Where that helps, it posts the commands too.
+            card.recover(error).map_err(|error| failure(self.name, "cannot change its rules", error))?;
+        }
+        self.engine.note(update);
+        self.rules = Rules { version: update.version, metadata: update.metadata.clone() };
+        Ok(())
+    }
+
     fn collect(&mut self, drain: bool) -> Result<Option<Decided>, DeviceError> {
-        self.decide_jumbo();
+        self.decide_jumbo()?;
         loop {
             if self.batches.front().is_none_or(Pending::is_decided) {
                 let decided = self.batches.pop_front();
+                if let Some(pending) = &decided {
+                    let kept_up = self.engine.keep_up(pending.rules.version);
+                    kept_up.map_err(|error| behind(self.name, error))?;
+                }
                 if decided.is_some() && self.batches.is_empty() {
                     self.check_at_rest()?;
                 }

@@ -16,7 +16,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::decision::Decision;
-use crate::device::{Batch, Decided, Device, DeviceError};
+use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
 use crate::rules::model::{
     AddressList, AddressRange, AuxList, Condition, Details, Family, PortList, RuleClass, RuleSet, Signature,
 };
@@ -151,6 +151,11 @@ impl Device for ReferenceDevice {
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
         let decisions = batch.packets().map(|packet| self.reference.decide(packet)).collect();
         self.decided.push_back(Decided { batch, decisions });
+        Ok(())
+    }
+
+    fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
+        self.reference = Reference::new(&update.rules);
         Ok(())
     }
 

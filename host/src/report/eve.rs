@@ -209,6 +209,10 @@ impl<W: Write + Send> Report for Eve<W> {
         Ok(())
     }
 
+    fn rules(&mut self, metadata: Arc<Metadata>) {
+        self.metadata = metadata;
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -11,8 +11,10 @@ pub mod table;
 mod tests;
 
 use std::io;
+use std::sync::Arc;
 
 use crate::device::Decided;
+use crate::metadata::Metadata;
 use crate::rules::model::{AclAction, SignatureAction};
 use crate::session::Totals;
 
@@ -23,6 +25,9 @@ pub trait Report: Send {
     /// # Errors
     /// Where the output cannot be written.
     fn decided(&mut self, decided: &Decided) -> io::Result<()>;
+
+    /// The batches to come are decided by other rules: what their decisions mean.
+    fn rules(&mut self, metadata: Arc<Metadata>);
 
     /// Sees to it that what was told can be read by now.
     ///

@@ -1,5 +1,6 @@
 //! Tables for people: what matched how often, and the totals.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use wiresift_abi::vector::Flags;
 use super::{Report, acl_action, signature_action};
 use crate::decision::Decision;
 use crate::device::Decided;
-use crate::metadata::Metadata;
+use crate::metadata::{AclInfo, Metadata, SignatureInfo};
 use crate::rules::model::Origin;
 use crate::session::Totals;
 
@@ -30,10 +31,15 @@ impl Hits {
 }
 
 /// Counts hits and writes them at the end: ACL rules in file order, signatures in file order, reason
-/// flags, totals. Rules without a hit are left out.
+/// flags, totals. Rules without a hit are left out. Where the rules change on the way, the hits of both
+/// are added up for what stands in one row: the same number, place and action, or the same signature.
 pub struct Table<W> {
     out: W,
     metadata: Arc<Metadata>,
+    /// Hits of rules before those in `metadata`: rows of the table of ACL rules and of that of signatures, by
+    /// place in the rules.
+    earlier_acl: Earlier<3>,
+    earlier_signatures: Earlier<4>,
     acl: Vec<Hits>,
     no_acl: Hits,
     signatures: Vec<Hits>,
@@ -41,11 +47,41 @@ pub struct Table<W> {
     flags: [Hits; Flags::NAMES.len()],
 }
 
+/// Rows by place and names, with their hits.
+type Earlier<const NAMES: usize> = BTreeMap<(usize, [String; NAMES]), Hits>;
+
+/// Adds the hits of rules, in their order, to rows; `row` gives the names in the row of a rule.
+fn add<const NAMES: usize, R>(
+    rows: &mut Earlier<NAMES>,
+    hits: &[Hits],
+    rules: &[R],
+    row: fn(usize, &R) -> [String; NAMES],
+) {
+    for (place, (hits, rule)) in hits.iter().zip(rules).enumerate() {
+        if hits.packets > 0 {
+            let sum = rows.entry((place, row(place, rule))).or_default();
+            sum.packets += hits.packets;
+            sum.bytes += hits.bytes;
+        }
+    }
+}
+
+fn acl_row(place: usize, rule: &AclInfo) -> [String; 3] {
+    [(place + 1).to_string(), position(&rule.origin), acl_action(rule.action).to_owned()]
+}
+
+fn signature_row(_place: usize, signature: &SignatureInfo) -> [String; 4] {
+    let action = signature_action(signature.action).to_owned();
+    [signature.sid.to_string(), action, printable(&signature.msg), position(&signature.origin)]
+}
+
 impl<W: Write> Table<W> {
     /// A report on `out`.
     pub fn new(out: W, metadata: Arc<Metadata>) -> Self {
         Self {
             out,
+            earlier_acl: Earlier::new(),
+            earlier_signatures: Earlier::new(),
             acl: vec![Hits::default(); metadata.acl.len()],
             no_acl: Hits::default(),
             signatures: vec![Hits::default(); metadata.signatures.len()],
@@ -74,27 +110,28 @@ impl<W: Write> Table<W> {
     }
 
     fn acl_table(&self) -> Option<String> {
-        if self.metadata.acl.is_empty() {
+        let mut all = self.earlier_acl.clone();
+        add(&mut all, &self.acl, &self.metadata.acl, acl_row);
+        if self.metadata.acl.is_empty() && all.is_empty() {
             return None;
         }
         let mut rows = Rows::new(["ACL rule", "where", "action", "packets", "bytes"]);
-        for (place, (hits, rule)) in self.acl.iter().zip(&self.metadata.acl).enumerate() {
-            let number = (place + 1).to_string();
-            rows.push([number, position(&rule.origin), acl_action(rule.action).to_owned()], hits);
+        for ((_, names), hits) in all {
+            rows.push(names, &hits);
         }
         rows.push(["none", "", "none"].map(str::to_owned), &self.no_acl);
         Some(rows.to_table())
     }
 
     fn signature_table(&self) -> Option<String> {
-        if self.metadata.signatures.is_empty() {
+        let mut all = self.earlier_signatures.clone();
+        add(&mut all, &self.signatures, &self.metadata.signatures, signature_row);
+        if self.metadata.signatures.is_empty() && all.is_empty() {
             return None;
         }
         let mut rows = Rows::new(["signature", "action", "message", "where", "packets", "bytes"]);
-        for (hits, signature) in self.signatures.iter().zip(&self.metadata.signatures) {
-            let action = signature_action(signature.action).to_owned();
-            let message = printable(&signature.msg);
-            rows.push([signature.sid.to_string(), action, message, position(&signature.origin)], hits);
+        for ((_, names), hits) in all {
+            rows.push(names, &hits);
         }
         let any = ["any", "", "packets with at least one signature", ""];
         rows.push(any.map(str::to_owned), &self.with_signature);
@@ -118,6 +155,9 @@ impl<W: Write> Table<W> {
             ("seconds".to_owned(), format!("{seconds:.3}")),
             ("packets a second".to_owned(), grouped(per_second as u64)),
         ];
+        if totals.reloads > 0 {
+            lines.push(("rules reloaded".to_owned(), grouped(totals.reloads)));
+        }
         lines.extend(totals.device.iter().cloned());
         let mut builder = Builder::default();
         for (name, value) in lines {
@@ -136,6 +176,14 @@ impl<W: Write + Send> Report for Table<W> {
             self.count(decision, decided.batch.packet(n).len() as u64);
         }
         Ok(())
+    }
+
+    fn rules(&mut self, metadata: Arc<Metadata>) {
+        add(&mut self.earlier_acl, &self.acl, &self.metadata.acl, acl_row);
+        add(&mut self.earlier_signatures, &self.signatures, &self.metadata.signatures, signature_row);
+        self.acl = vec![Hits::default(); metadata.acl.len()];
+        self.signatures = vec![Hits::default(); metadata.signatures.len()];
+        self.metadata = metadata;
     }
 
     fn flush(&mut self) -> io::Result<()> {

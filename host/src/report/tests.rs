@@ -103,6 +103,7 @@ fn totals() -> Totals {
         packets: 4,
         bytes: 6000,
         elapsed: Duration::from_millis(2),
+        reloads: 0,
         device: vec![("cycles".to_owned(), "123".to_owned())],
     }
 }

@@ -1,19 +1,29 @@
 //! The device over a card whose rings are plain Rust, with faults.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::OnceLock;
+
+use wiresift_abi::command::Command;
 use wiresift_abi::csr::ErrorCode;
 use wiresift_abi::geometry::LAB;
-use wiresift_driver::fake::{FakeCard, Fault, answer};
+use wiresift_driver::fake::{FakeCard, Fault, Slots, answer, answer_by};
 
 use super::*;
 use crate::capture::synthesize;
+use crate::compile::live::{Live, Update};
 use crate::compile::{self, Compiled, Options};
+use crate::metadata::{AclInfo, SignatureInfo};
 use crate::rules::model::{
-    AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleSet,
+    AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleClass,
+    RuleSet, SignatureAction,
 };
 
 /// One rule that every IPv4 packet satisfies.
 fn compiled() -> Compiled {
+    compile::compile(&rules(), &LAB, &Options { seed: Some(1) }).unwrap()
+}
+
+fn rules() -> RuleSet {
     let range = AddressRange { first: [0, 0, 0, 0].into(), last: [255; 4].into() };
     let any = AddressList { include: vec![range], exclude: vec![] };
     let condition = Condition {
@@ -26,20 +36,52 @@ fn compiled() -> Compiled {
         details: Details::default(),
     };
     let acl = vec![AclRule { condition, action: AclAction::Match, origin: Origin::default() }];
-    compile::compile(&RuleSet { acl, ..RuleSet::default() }, &LAB, &Options { seed: Some(1) }).unwrap()
+    RuleSet { acl, ..RuleSet::default() }
 }
 
-/// The fake card names any number as a header; header `n` is signature `n % 3`, so many fall together.
-fn headers() -> Vec<Vec<u32>> {
-    (0..1 << 20).map(|n| vec![n % 3]).collect()
+/// The fake card names any number as a rule or as a header; rule `n` is rule `n % 5`, header `n` is signature
+/// `n % 3`, so many fall together.
+fn metadata() -> Arc<Metadata> {
+    metadata_of(0)
+}
+
+fn signature() -> SignatureInfo {
+    SignatureInfo {
+        sid: 1,
+        gid: 1,
+        rev: 1,
+        action: SignatureAction::Alert,
+        msg: String::new(),
+        classtype: None,
+        priority: None,
+        references: Vec::new(),
+        metadata: Vec::new(),
+        class: RuleClass::Exact,
+        origin: Origin::default(),
+    }
+}
+
+/// Versions whose metadata differs.
+const MEANINGS: u32 = 3;
+
+/// Metadata of a version: every number means another rule than in the version before.
+fn metadata_of(version: u32) -> Arc<Metadata> {
+    static ALL: OnceLock<Vec<Arc<Metadata>>> = OnceLock::new();
+    let of = |version: u32| {
+        let rule = AclInfo { action: AclAction::Match, origin: Origin::default() };
+        let acl_ids = (0..1 << 20).map(|n| (n, (n + version) % 5)).collect();
+        let headers = (0..1 << 20).map(|n| vec![(n + version) % 3]).collect();
+        Arc::new(Metadata { acl: vec![rule; 5], acl_ids, signatures: vec![signature(); 3], headers })
+    };
+    ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
 }
 
 fn open(faults: Vec<Fault>) -> Result<(CardDevice<FakeCard>, CpuEngine), DeviceError> {
     let compiled = compiled();
     let engine = CpuEngine::new(&compiled.image).unwrap();
     let fake = FakeCard::new(&LAB, 5, faults);
-    let image = Arc::new(compiled.image);
-    let device = CardDevice::open("fake", fake, |_| Ok(()), image, headers(), engine.clone())?;
+    let (image, engine_too) = (&compiled.image, engine.clone());
+    let device = CardDevice::open("fake", fake, |_| Ok(()), image, metadata(), engine_too)?;
     Ok((device, engine))
 }
 
@@ -64,14 +106,19 @@ fn batches() -> Vec<Arc<Batch>> {
 }
 
 fn expected(packet: &[u8], engine: &mut CpuEngine) -> Decision {
-    let (acl, flags, ids) = answer(packet);
+    expected_of(packet, engine, 0, 0)
+}
+
+/// What a fake card with tables of that hash, and metadata of that version, comes to.
+fn expected_of(packet: &[u8], engine: &mut CpuEngine, version: u32, tables: u64) -> Decision {
+    let (acl, flags, ids) = answer_by(packet, tables);
     if is_jumbo(packet) || flags.0 & Flags::HOST_DECIDES != 0 {
         return engine.decide(packet);
     }
-    let mut signatures = ids.into_iter().map(|id| id % 3).collect::<Vec<_>>();
+    let mut signatures = ids.into_iter().map(|id| (id + version % MEANINGS) % 3).collect::<Vec<_>>();
     signatures.sort_unstable();
     signatures.dedup();
-    Decision { acl, signatures, flags }
+    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, flags }
 }
 
 /// Runs all batches as the session does, and checks every decision.
@@ -129,6 +176,70 @@ fn a_fault_that_a_reset_mends_changes_no_decision() {
     assert_eq!(value(&summary, "recoveries of the card"), Some(1));
 }
 
+/// Updates between batches, also many in a row and behind the last one; with faults in the middle of them.
+/// The fake card's answers tell its tables, and every version's metadata gives the numbers another meaning.
+fn run_with_updates(faults: Vec<Fault>) {
+    let mut live = Live::new(&rules(), &LAB, &Options { seed: Some(1) }).unwrap();
+    let (image, mut slots) = (live.image().unwrap(), Slots::default());
+    image.commands().for_each(|command| slots.run(&command));
+    let mut engine = CpuEngine::new(&image).unwrap();
+    let fake = FakeCard::new(&LAB, 5, faults).by_tables();
+    let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine.clone()).unwrap();
+    let (mut version, mut set) = (0, rules());
+    let (mut wanted, mut decided): (_, Vec<Decided>) = (Vec::new(), Vec::new());
+    for (n, batch) in batches().into_iter().cycle().take(12).enumerate() {
+        for _ in 0..if n == 6 { 70 } else { [0, 1, 2, 5][n % 4] } {
+            let (one, condition) = (set.acl[0].clone(), &mut set.acl[0].condition);
+            condition.dport = PortList::Ports { include: vec![version as u16..=60_000], exclude: vec![] };
+            if set.acl.len() < 4 {
+                set.acl.push(one);
+            }
+            version += 1;
+            let Update { version: number, commands, counts, .. } = live.update(&set).unwrap();
+            assert_eq!(u32::from(number), version + 1);
+            let lines = commands.iter().map(|line| Command::from_line(line, &LAB).unwrap());
+            lines.for_each(|command| slots.run(&command));
+            engine.update(&commands, metadata_of(version)).unwrap();
+            let (metadata, rules) = (metadata_of(version), Arc::new(set.clone()));
+            let update = RuleUpdate { version: number, commands: commands.into(), metadata, rules, counts };
+            device.update(&Arc::new(update)).unwrap();
+        }
+        let want = batch.packets().map(|packet| expected_of(packet, &mut engine, version, slots.hash()));
+        wanted.push(want.collect::<Vec<_>>());
+        device.submit(batch).unwrap();
+        while let Some(one) = device.collect(false).unwrap() {
+            decided.push(one);
+        }
+    }
+    while let Some(one) = device.collect(true).unwrap() {
+        decided.push(one);
+    }
+    assert_eq!(decided.len(), wanted.len());
+    for (n, (decided, wanted)) in decided.iter().zip(&wanted).enumerate() {
+        assert!(decided.decisions == *wanted, "batch {n}");
+    }
+}
+
+#[test]
+fn every_batch_is_decided_by_the_rules_before_it() {
+    run_with_updates(vec![]);
+    for at in [60, 75, 200] {
+        run_with_updates(vec![Fault::HaltAtCommand { at, error: ErrorCode::ReadResponse }]);
+        run_with_updates(vec![Fault::HangAtCommand { at }]);
+        run_with_updates(vec![Fault::Halt { at: 20 * at, error: ErrorCode::ReadResponse }]);
+    }
+}
+
+/// A card that forgets to change the version is found out by the first verdict.
+#[test]
+fn a_verdict_of_another_version_is_an_error() {
+    let (mut device, _) = open(vec![]).unwrap();
+    device.rules.version += 1;
+    let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
+    let result = result.and_then(|()| device.collect(true).map(|_| ()));
+    assert_eq!(result.unwrap_err().to_string(), "fake: packet 0 decided by version 1 instead of 2");
+}
+
 #[test]
 fn a_fault_that_stays_is_an_error() {
     let (mut device, _) = open(vec![Fault::Hang { at: 100, forever: true }]).unwrap();
@@ -143,12 +254,17 @@ fn a_fault_that_stays_is_an_error() {
 }
 
 #[test]
-fn headers_that_do_not_exist_are_errors() {
+fn rules_and_headers_that_do_not_exist_are_errors() {
     let (mut device, _) = open(vec![]).unwrap();
-    device.headers.truncate(1000);
+    Arc::make_mut(&mut device.rules.metadata).headers.truncate(1000);
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names signature header"));
+    let (mut device, _) = open(vec![]).unwrap();
+    Arc::make_mut(&mut device.rules.metadata).acl_ids.truncate(1000);
+    let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
+    let result = result.and_then(|()| device.collect(true).map(|_| ()));
+    assert!(result.unwrap_err().to_string().contains("names ACL rule"));
 }
 
 #[test]
@@ -157,8 +273,7 @@ fn what_is_checked_at_rest_is_an_error() {
     let engine = CpuEngine::new(&compiled.image).unwrap();
     let fake = FakeCard::new(&LAB, 5, vec![]);
     let check: Check<FakeCard> = |_| Err("the bus is on fire".into());
-    let image = Arc::new(compiled.image);
-    let mut device = CardDevice::open("fake", fake, check, image, headers(), engine).unwrap();
+    let mut device = CardDevice::open("fake", fake, check, &compiled.image, metadata(), engine).unwrap();
     device.submit(batches()[1].clone()).unwrap();
     let error = device.collect(true).unwrap_err();
     assert!(error.source.unwrap().to_string().contains("on fire"));

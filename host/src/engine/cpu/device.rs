@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::CpuEngine;
-use crate::device::{Batch, Decided, Device, DeviceError};
+use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
 
 /// The device `cpu`.
 pub struct CpuDevice {
@@ -28,6 +28,14 @@ impl Device for CpuDevice {
         self.engine.decide_all(batch.packets(), &mut decisions);
         self.decided.push_back(Decided { batch, decisions });
         Ok(())
+    }
+
+    fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
+        self.engine.update(&*update.commands, update.metadata.clone()).map_err(|error| DeviceError {
+            device: Self::NAME.to_owned(),
+            message: "cannot change its rules".to_owned(),
+            source: Some(Box::new(error)),
+        })
     }
 
     fn collect(&mut self, _drain: bool) -> Result<Option<Decided>, DeviceError> {

@@ -21,6 +21,10 @@ mod sets;
 mod state;
 mod strays;
 
+use std::sync::Arc;
+
+use wiresift_abi::bits::Line;
+use wiresift_abi::command::CommandError;
 use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::image::Image;
 use wiresift_abi::vector::{Flags, Key};
@@ -48,6 +52,9 @@ pub enum EngineError {
     /// Its metadata cannot be read.
     #[error("the metadata of the rule image cannot be read")]
     Metadata(#[source] serde_json::Error),
+    /// What should change the tables is no command.
+    #[error("the rules cannot be changed")]
+    Command(#[source] CommandError),
     /// An entry names an ACL rule or a signature header that the metadata does not have.
     #[error("the rule image names {what} {id}, and its metadata has {count}")]
     Unknown {
@@ -67,8 +74,10 @@ pub struct CpuEngine {
     sets: Sets,
     hash: ByteHash,
     strays: Strays,
-    /// Signatures behind each header.
-    headers: Vec<Vec<u32>>,
+    /// What the numbers in the entries mean.
+    metadata: Arc<Metadata>,
+    /// What the commands so far left in the tables.
+    state: State,
     /// Keys, flags and answers of the packets at hand.
     keys: Vec<Key>,
     flags: Vec<u16>,
@@ -90,7 +99,25 @@ impl CpuEngine {
     /// As of [`Self::new`].
     pub fn with(image: &Image, chosen: Chosen) -> Result<Self, EngineError> {
         let metadata = compile::metadata(image).map_err(EngineError::Metadata)?;
-        let state = State::of(image);
+        Self::of(State::of(image), Arc::new(metadata), chosen)
+    }
+
+    /// Runs commands that change the tables, and goes by `metadata` from here on.
+    ///
+    /// # Errors
+    /// Where it does not explain the entries, or a line is no command; the engine is as before then.
+    pub fn update<'a>(
+        &mut self,
+        commands: impl IntoIterator<Item = &'a Line>,
+        metadata: Arc<Metadata>,
+    ) -> Result<(), EngineError> {
+        let mut state = self.state.clone();
+        commands.into_iter().try_for_each(|line| state.run_line(line)).map_err(EngineError::Command)?;
+        *self = Self::of(state, metadata, self.chosen)?;
+        Ok(())
+    }
+
+    fn of(state: State, metadata: Arc<Metadata>, chosen: Chosen) -> Result<Self, EngineError> {
         let hash = ByteHash::new(&state.secret);
         let mut strays = Strays::default();
         let mut entries: Vec<Entry> =
@@ -107,7 +134,8 @@ impl CpuEngine {
             sets,
             hash,
             strays,
-            headers: metadata.headers,
+            metadata,
+            state,
             keys: Vec::new(),
             flags: Vec::new(),
             answers: Answers::default(),
@@ -150,7 +178,7 @@ impl CpuEngine {
             let (keys, mut answers) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.answers));
             self.look_up_all(&keys, &mut answers);
             let decided = self.flags.iter().enumerate().map(|(place, &flags)| Decision {
-                acl: answers.first(place),
+                acl: answers.first(place).and_then(|id| self.metadata.acl_place(id)),
                 signatures: self.signatures(answers.headers(place)),
                 flags: Flags(flags),
             });
@@ -159,7 +187,7 @@ impl CpuEngine {
         }
     }
 
-    /// The first ACL rule that a header vector satisfies.
+    /// The card's id of the first ACL rule that a header vector satisfies.
     pub fn look_up(&mut self, key: &Key) -> Option<u32> {
         let mut answers = std::mem::take(&mut self.answers);
         self.look_up_all(std::slice::from_ref(key), &mut answers);
@@ -168,7 +196,7 @@ impl CpuEngine {
         first
     }
 
-    /// The first ACL rule and the signature headers that each header vector satisfies. As in every header vector,
+    /// The card's ids of the first ACL rule and of the signature headers that each header vector satisfies. As in every header vector,
     /// addresses that are not of IPv6 have zeros below their 32 highest bits.
     pub fn look_up_all(&mut self, keys: &[Key], answers: &mut Answers) {
         answers.reset(keys.len());
@@ -191,7 +219,7 @@ impl CpuEngine {
 
     /// Signatures behind headers, ascending, each once.
     fn signatures(&self, headers: &[u32]) -> Vec<u32> {
-        let headers = headers.iter().flat_map(|&header| &self.headers[header as usize]);
+        let headers = headers.iter().flat_map(|&header| &self.metadata.headers[header as usize]);
         let mut signatures: Vec<u32> = headers.copied().collect();
         settle(&mut signatures);
         signatures
@@ -200,11 +228,13 @@ impl CpuEngine {
 
 /// Whether the metadata has what an entry names.
 fn check(metadata: &Metadata, kind: Kind, id: u32) -> Result<(), EngineError> {
-    let (what, count) = match kind {
-        Kind::Acl => ("ACL rule", metadata.acl.len()),
-        Kind::Signature => ("signature header", metadata.headers.len()),
+    let (what, count, is_there) = match kind {
+        Kind::Acl => ("ACL rule", metadata.acl.len(), metadata.acl_place(id).is_some()),
+        Kind::Signature => {
+            ("signature header", metadata.headers.len(), (id as usize) < metadata.headers.len())
+        }
     };
-    if (id as usize) < count { Ok(()) } else { Err(EngineError::Unknown { what, id, count }) }
+    if is_there { Ok(()) } else { Err(EngineError::Unknown { what, id, count }) }
 }
 
 /// Whether the metadata has the signatures that it names itself.

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use wiresift_abi::bits::Line;
-use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::command::{Command, CommandError, Opcode};
 use wiresift_abi::entry::{self, Entry};
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::hash::{ROWS, Secret};
@@ -10,6 +10,7 @@ use wiresift_abi::image::Image;
 use wiresift_abi::vector::{self, HASHED_BITS, Key};
 
 /// Contents of all tables.
+#[derive(Clone)]
 pub struct State {
     /// Sizes.
     pub geometry: &'static Geometry,
@@ -17,13 +18,13 @@ pub struct State {
     pub secret: Secret,
     /// Mask of each table.
     pub masks: Vec<Key>,
-    /// Slots by table, bucket and slot (`way * bucket_slots + slot`).
+    /// Slots in use by table, bucket and slot (`way * bucket_slots + slot`).
     pub slots: FxHashMap<(u8, u16, u8), Line>,
     /// Low half of a TCAM key, until its high half comes.
     low: Line,
     /// Ternary keys of TCAM entries by number: value and mask.
     tcam_keys: FxHashMap<u16, (Line, Line)>,
-    /// TCAM entries by number.
+    /// TCAM entries in use by number.
     tcam: FxHashMap<u16, Line>,
 }
 
@@ -40,15 +41,30 @@ impl State {
             tcam_keys: FxHashMap::default(),
             tcam: FxHashMap::default(),
         };
-        // CLEAR comes first in every image and COMMIT last, so the state in between is that in force.
         image.commands().for_each(|command| state.run(&command));
         state
     }
 
+    /// Runs the command in a line.
+    ///
+    /// # Errors
+    /// Where there is none for the geometry.
+    pub fn run_line(&mut self, line: &Line) -> Result<(), CommandError> {
+        Command::from_line(line, self.geometry).map(|command| self.run(&command))
+    }
+
     fn run(&mut self, command: &Command) {
         let Command { table, slot, index, data, .. } = command;
+        let is_empty = entry::kind_of(data.get(entry::KIND)).is_none();
         match command.opcode {
-            Opcode::Clear | Opcode::Commit => {}
+            // The tables are looked at behind a COMMIT only.
+            Opcode::Commit => {}
+            Opcode::Clear => {
+                self.masks.fill(Key::default());
+                self.slots.clear();
+                self.tcam.clear();
+            }
+            Opcode::WriteSlot if is_empty => drop(self.slots.remove(&(*table, *index, *slot))),
             Opcode::WriteSlot => drop(self.slots.insert((*table, *index, *slot), *data)),
             Opcode::WriteMask => {
                 let narrow = self.geometry.is_narrow(usize::from(*table));
@@ -61,6 +77,7 @@ impl State {
             Opcode::WriteTcamHigh => {
                 self.tcam_keys.insert(*index, entry::tcam_of_halves(&[self.low, *data]));
             }
+            Opcode::WriteTcamEntry if is_empty => drop(self.tcam.remove(index)),
             Opcode::WriteTcamEntry => drop(self.tcam.insert(*index, *data)),
         }
     }
