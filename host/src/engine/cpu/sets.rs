@@ -13,15 +13,23 @@ pub struct Sets {
     wide: Side<WIDE>,
 }
 
-/// The entries that headers of one family can satisfy, and headers that wait to be looked up.
+/// The entries that headers of one family can satisfy, and headers that wait to be looked up together.
 #[derive(Clone, Debug)]
 struct Side<const W: usize> {
-    acl: BlockSet<W>,
-    signatures: BlockSet<W>,
-    headers: Headers<W>,
-    /// Place of each header among the keys.
+    lists: Lists<W>,
+    waiting: Headers<W>,
+    /// Place of each waiting header among the keys.
     places: [u32; BATCH],
     count: usize,
+    /// Headers that need not wait.
+    direct: Headers<W>,
+}
+
+/// The entries of both kinds, and what a look-up needs beside them.
+#[derive(Clone, Debug)]
+struct Lists<const W: usize> {
+    acl: BlockSet<W>,
+    signatures: BlockSet<W>,
     found: Found,
     hits: Hits,
 }
@@ -44,11 +52,18 @@ impl Sets {
     /// Looks up every key; the answers have their places.
     pub fn look_up(&mut self, chosen: Chosen, keys: &[Key], answers: &mut Answers) {
         const IPV6: u64 = (Class::IPV6 as u64) << 40;
-        for (place, key) in keys.iter().enumerate() {
-            if key.0[4] & IPV6 == 0 {
-                self.narrow.push(chosen, place as u32, key, answers);
-            } else {
-                self.wide.push(chosen, place as u32, key, answers);
+        for (chunk, start) in keys.chunks(BATCH).zip((0..).step_by(BATCH)) {
+            if chunk.iter().fold(0, |all, key| all | key.0[4]) & IPV6 == 0 {
+                // Most traffic: nothing to sort.
+                self.narrow.look_up(chosen, chunk, start, answers);
+                continue;
+            }
+            for (key, place) in chunk.iter().zip(start as u32..) {
+                if key.0[4] & IPV6 == 0 {
+                    self.narrow.push(chosen, key, place, answers);
+                } else {
+                    self.wide.push(chosen, key, place, answers);
+                }
             }
         }
         self.narrow.flush(chosen, answers);
@@ -57,12 +72,12 @@ impl Sets {
 
     /// Blocks that a header is compared with at most.
     pub fn probes(&self) -> usize {
-        self.narrow.probes().max(self.wide.probes())
+        self.narrow.lists.probes().max(self.wide.lists.probes())
     }
 
     /// Bytes of all tables and blocks.
     pub fn bytes(&self) -> usize {
-        self.narrow.bytes() + self.wide.bytes()
+        self.narrow.lists.bytes() + self.wide.lists.bytes()
     }
 }
 
@@ -73,20 +88,27 @@ impl<const W: usize> Side<W> {
             let rules: Vec<Rule<W>> = entries.filter_map(Rule::new).collect();
             BlockSet::new(&rules, multipliers)
         };
+        let (acl, signatures) = (set(Kind::Acl), set(Kind::Signature));
         Self {
-            acl: set(Kind::Acl),
-            signatures: set(Kind::Signature),
-            headers: Headers::default(),
+            lists: Lists { acl, signatures, found: Found::default(), hits: Hits::default() },
+            waiting: Headers::default(),
             places: [0; BATCH],
             count: 0,
-            found: Found::default(),
-            hits: Hits::default(),
+            direct: Headers::default(),
         }
     }
 
+    /// Looks up headers, at most a batch, whose places follow each other.
     #[inline]
-    fn push(&mut self, chosen: Chosen, place: u32, key: &Key, answers: &mut Answers) {
-        self.headers.set(self.count, key);
+    fn look_up(&mut self, chosen: Chosen, keys: &[Key], start: usize, answers: &mut Answers) {
+        keys.iter().enumerate().for_each(|(at, key)| self.direct.set(at, key));
+        self.lists.look_up(chosen, &self.direct, keys.len(), |at| start + at, answers);
+    }
+
+    /// Lets a header wait for others.
+    #[inline]
+    fn push(&mut self, chosen: Chosen, key: &Key, place: u32, answers: &mut Answers) {
+        self.waiting.set(self.count, key);
         self.places[self.count] = place;
         self.count += 1;
         if self.count == BATCH {
@@ -97,29 +119,44 @@ impl<const W: usize> Side<W> {
     /// Looks up the headers that wait.
     fn flush(&mut self, chosen: Chosen, answers: &mut Answers) {
         let count = std::mem::take(&mut self.count);
-        if count == 0 {
-            return;
+        let places = &self.places;
+        if count > 0 {
+            self.lists.look_up(chosen, &self.waiting, count, |at| places[at] as usize, answers);
         }
+    }
+}
+
+impl<const W: usize> Lists<W> {
+    /// Looks up headers, and answers at their places.
+    #[inline]
+    fn look_up(
+        &mut self,
+        chosen: Chosen,
+        headers: &Headers<W>,
+        count: usize,
+        place: impl Fn(usize) -> usize,
+        answers: &mut Answers,
+    ) {
         if self.acl.tables() > 0 {
             let mut first = [u32::MAX; BATCH];
-            chosen.first(&self.acl, &self.headers, count, &mut self.found, &mut first);
-            for (place, first) in self.places[..count].iter().zip(first) {
-                answers.acl[*place as usize] = first;
+            chosen.first(&self.acl, headers, count, &mut self.found, &mut first);
+            for (at, first) in first.into_iter().enumerate().take(count) {
+                answers.acl[place(at)] = first;
             }
         }
         if self.signatures.tables() > 0 {
-            chosen.hits(&self.signatures, &self.headers, count, &mut self.found, &mut self.hits);
-            for (at, place) in self.places[..count].iter().enumerate() {
-                answers.begin(*place as usize);
+            chosen.hits(&self.signatures, headers, count, &mut self.found, &mut self.hits);
+            for at in 0..count {
+                answers.begin(place(at));
                 for (found, hits) in self.found.iter().zip(&self.hits) {
-                    let block = self.signatures.block(found[at]);
+                    let block = self.signatures.block(found.0[at]);
                     let mut lanes = hits[at];
                     while lanes != 0 {
                         answers.push(block.id[lanes.trailing_zeros() as usize]);
                         lanes &= lanes - 1;
                     }
                 }
-                answers.end(*place as usize);
+                answers.end(place(at));
             }
         }
     }

@@ -22,7 +22,7 @@ const WIDE_LENGTHS: [u8; 17] = [0, 4, 8, 16, 20, 24, 32, 36, 40, 44, 48, 52, 56,
 
 /// Builds the tables of a set of rules.
 pub fn build<const W: usize>(rules: &[Rule<W>], multipliers: &Multipliers) -> BlockSet<W> {
-    let mut set = BlockSet { tables: Vec::new(), blocks: vec![Block::EMPTY] };
+    let mut set = BlockSet { tables: Vec::new(), blocks: vec![Block::EMPTY], far: false };
     let mut builder = Builder::default();
     let mut left: Vec<u32> = (0..rules.len() as u32).collect();
     while !left.is_empty() {

@@ -5,7 +5,7 @@ use wiresift_abi::hash::Secret;
 use super::block::{Rule, WIDE};
 
 /// Shift by which nothing is left of a word.
-const NOTHING: u32 = 32;
+pub const NOTHING: u32 = 32;
 /// Shift that leaves the protocol of the last word.
 const PROTOCOL: u32 = 24;
 

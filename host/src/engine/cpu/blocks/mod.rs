@@ -17,6 +17,9 @@ use wiresift_abi::vector::Key;
 pub const BATCH: usize = 32;
 const _: () = assert!(BATCH.is_multiple_of(LANES));
 
+/// Bytes of blocks from which on they are fetched before they are needed.
+const FAR_BYTES: usize = 1 << 20;
+
 /// A table: every cell of its cut has one block.
 #[derive(Clone, Debug)]
 pub struct Table<const W: usize> {
@@ -33,6 +36,8 @@ pub struct BlockSet<const W: usize> {
     tables: Vec<Table<W>>,
     /// Blocks of all tables; the first one is empty.
     blocks: Vec<Block<W>>,
+    /// Whether the blocks are more than a core's own caches hold beside other things.
+    far: bool,
 }
 
 /// Headers word by word.
@@ -62,15 +67,22 @@ impl<const W: usize> Headers<W> {
     }
 }
 
+/// Something of each header in a batch, at the start of a cache line.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
+pub struct Row(pub [u32; BATCH]);
+
 /// Block of each header in each table.
-pub type Found = Vec<[u32; BATCH]>;
+pub type Found = Vec<Row>;
 /// Lanes of that block whose rule the header satisfies.
 pub type Hits = Vec<[u16; BATCH]>;
 
 impl<const W: usize> BlockSet<W> {
     /// The set of these rules.
     pub fn new(rules: &[Rule<W>], multipliers: &Multipliers) -> Self {
-        build::build(rules, multipliers)
+        let mut set = build::build(rules, multipliers);
+        set.far = size_of_val(&set.blocks[..]) > FAR_BYTES;
+        set
     }
 
     /// The block with that number.

@@ -115,7 +115,7 @@ fn compare<const W: usize>(entries: &[Entry], keys: &[Key], secret: u64) {
                     .iter()
                     .zip(&hits)
                     .flat_map(|(found, hits)| {
-                        let block = set.block(found[at]);
+                        let block = set.block(found.0[at]);
                         (0..LANES).filter(move |lane| hits[at] >> lane & 1 == 1).map(|lane| block.id[lane])
                     })
                     .collect();

@@ -4,7 +4,9 @@
 use std::arch::x86_64::*;
 
 use super::super::block::{Block, LANES, NO_ID};
+use super::super::cut::NOTHING;
 use super::super::{BATCH, BlockSet, Found, Headers, Hits, Table};
+use super::{AHEAD, fetch_ahead};
 
 /// Lanes of a vector.
 const HALF: usize = 8;
@@ -20,14 +22,15 @@ pub fn first<const W: usize>(
     first: &mut [u32; BATCH],
 ) {
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
-        cells(table, headers, count, found);
+        cells(table, headers, count, &mut found.0);
     }
-    for at in 0..count {
+    for (at, first) in first.iter_mut().enumerate().take(count) {
+        fetch_ahead(set, found, at + AHEAD, count);
         let words: [__m256i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
         let ports = broadcast(headers.ports[at]);
         let mut best = broadcast(u32::MAX);
         for found in found.iter() {
-            let block = &set.blocks[found[at] as usize];
+            let block = &set.blocks[found.0[at] as usize];
             for lane in [0, HALF] {
                 let equal = equal(block, lane, &words, ports);
                 // All ones, the number of no rule, where the lane differs.
@@ -35,7 +38,7 @@ pub fn first<const W: usize>(
                 best = _mm256_min_epu32(best, id);
             }
         }
-        first[at] = lowest(best);
+        *first = lowest(best);
     }
 }
 
@@ -49,13 +52,14 @@ pub fn hits<const W: usize>(
     hits: &mut Hits,
 ) {
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
-        cells(table, headers, count, found);
+        cells(table, headers, count, &mut found.0);
     }
     for at in 0..count {
+        fetch_ahead(set, found, at + AHEAD, count);
         let words: [__m256i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
         let ports = broadcast(headers.ports[at]);
         for (found, hits) in found.iter().zip(hits.iter_mut()) {
-            let block = &set.blocks[found[at] as usize];
+            let block = &set.blocks[found.0[at] as usize];
             let lanes = [0, HALF].map(|lane| {
                 let free = _mm256_cmpeq_epi32(load(&block.id, lane), broadcast(NO_ID));
                 let equal = _mm256_andnot_si256(free, equal(block, lane, &words, ports));
@@ -70,12 +74,17 @@ pub fn hits<const W: usize>(
 #[target_feature(enable = "avx2")]
 fn cells<const W: usize>(table: &Table<W>, headers: &Headers<W>, count: usize, found: &mut [u32; BATCH]) {
     let cut = &table.cut;
+    if let [block] = table.cells[..] {
+        found.fill(block);
+        return;
+    }
     for at in (0..count).step_by(HALF) {
-        let ports = load_at(&headers.ports, at);
-        let mut sum =
-            _mm256_mullo_epi32(_mm256_and_si256(ports, broadcast(cut.ports)), broadcast(cut.port_multiplier));
-        for word in 0..W {
-            // A shift by 32 leaves zero, as the cut means it.
+        let mut sum = _mm256_setzero_si256();
+        if cut.ports != 0 {
+            let counts = _mm256_and_si256(load_at(&headers.ports, at), broadcast(cut.ports));
+            sum = _mm256_mullo_epi32(counts, broadcast(cut.port_multiplier));
+        }
+        for word in (0..W).filter(|&word| cut.shift[word] != NOTHING) {
             let counts = _mm256_srlv_epi32(load_at(&headers.words[word], at), broadcast(cut.shift[word]));
             sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(counts, broadcast(cut.multiplier[word])));
         }

@@ -5,7 +5,9 @@
 use std::arch::x86_64::*;
 
 use super::super::block::{Block, LANES, NO_ID};
+use super::super::cut::NOTHING;
 use super::super::{BATCH, BlockSet, Found, Headers, Hits, Table};
+use super::{AHEAD, fetch_ahead};
 
 /// See [`super::Chosen::first`].
 #[target_feature(enable = "avx512f,avx512bw")]
@@ -17,18 +19,23 @@ pub fn first<const W: usize>(
     first: &mut [u32; BATCH],
 ) {
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
-        cells(table, headers, count, found);
+        cells(table, headers, count, &mut found.0);
     }
+    let mut lowest = [broadcast(u32::MAX); LANES];
     for at in 0..count {
+        fetch_ahead(set, found, at + AHEAD, count);
         let words: [__m512i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
         let ports = broadcast(headers.ports[at]);
         let mut best = broadcast(u32::MAX);
         for found in found.iter() {
-            let block = &set.blocks[found[at] as usize];
+            let block = &set.blocks[found.0[at] as usize];
             let equal = equal(block, &words, ports);
             best = _mm512_mask_min_epu32(best, equal, best, load(&block.id));
         }
-        first[at] = _mm512_reduce_min_epu32(best);
+        lowest[at % LANES] = best;
+        if at % LANES == LANES - 1 || at == count - 1 {
+            store_at(first, at - at % LANES, lowest_of_each(&lowest));
+        }
     }
 }
 
@@ -42,13 +49,14 @@ pub fn hits<const W: usize>(
     hits: &mut Hits,
 ) {
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
-        cells(table, headers, count, found);
+        cells(table, headers, count, &mut found.0);
     }
     for at in 0..count {
+        fetch_ahead(set, found, at + AHEAD, count);
         let words: [__m512i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
         let ports = broadcast(headers.ports[at]);
         for (found, hits) in found.iter().zip(hits.iter_mut()) {
-            let block = &set.blocks[found[at] as usize];
+            let block = &set.blocks[found.0[at] as usize];
             let used = _mm512_cmpneq_epi32_mask(load(&block.id), broadcast(NO_ID));
             hits[at] = equal(block, &words, ports) & used;
         }
@@ -59,12 +67,17 @@ pub fn hits<const W: usize>(
 #[target_feature(enable = "avx512f,avx512bw")]
 fn cells<const W: usize>(table: &Table<W>, headers: &Headers<W>, count: usize, found: &mut [u32; BATCH]) {
     let cut = &table.cut;
+    if let [block] = table.cells[..] {
+        found.fill(block);
+        return;
+    }
     for at in (0..count).step_by(LANES) {
-        let ports = load_at(&headers.ports, at);
-        let mut sum =
-            _mm512_mullo_epi32(_mm512_and_si512(ports, broadcast(cut.ports)), broadcast(cut.port_multiplier));
-        for word in 0..W {
-            // A shift by 32 leaves zero, as the cut means it.
+        let mut sum = _mm512_setzero_si512();
+        if cut.ports != 0 {
+            let counts = _mm512_and_si512(load_at(&headers.ports, at), broadcast(cut.ports));
+            sum = _mm512_mullo_epi32(counts, broadcast(cut.port_multiplier));
+        }
+        for word in (0..W).filter(|&word| cut.shift[word] != NOTHING) {
             let counts = _mm512_srlv_epi32(load_at(&headers.words[word], at), broadcast(cut.shift[word]));
             sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(counts, broadcast(cut.multiplier[word])));
         }
@@ -73,8 +86,7 @@ fn cells<const W: usize>(table: &Table<W>, headers: &Headers<W>, count: usize, f
         // SAFETY: a sum shifted right by `cell_shift` is below `1 << (32 - cell_shift)`, the number of
         // cells that the table was built with.
         let blocks = unsafe { _mm512_i32gather_epi32::<4>(cell, table.cells.as_ptr().cast()) };
-        // SAFETY: `at` is a multiple of the lanes below `BATCH`, which is one too.
-        unsafe { _mm512_storeu_si512(found.as_mut_ptr().add(at).cast(), blocks) };
+        store_at(found, at, blocks);
     }
 }
 
@@ -91,6 +103,39 @@ fn equal<const W: usize>(block: &Block<W>, words: &[__m512i; W], ports: __m512i)
         differ = _mm512_ternarylogic_epi32::<0xea>(other, load(mask), differ);
     }
     _mm512_testn_epi32_mask(differ, differ)
+}
+
+/// The lowest of the sixteen unsigned words of each vector, in their order.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn lowest_of_each(all: &[__m512i; LANES]) -> __m512i {
+    // Each step joins two vectors: what both have left goes into one half as many words each.
+    let eight: [__m512i; 8] = std::array::from_fn(|n| {
+        let (a, b) = (all[n], all[n + 8]);
+        _mm512_min_epu32(_mm512_shuffle_i64x2::<0x44>(a, b), _mm512_shuffle_i64x2::<0xee>(a, b))
+    });
+    let four: [__m512i; 4] = std::array::from_fn(|n| {
+        let (a, b) = (eight[n], eight[n + 4]);
+        _mm512_min_epu32(_mm512_shuffle_i64x2::<0x88>(a, b), _mm512_shuffle_i64x2::<0xdd>(a, b))
+    });
+    let two: [__m512i; 2] = std::array::from_fn(|n| {
+        let (a, b) = (four[n], four[n + 2]);
+        _mm512_min_epu32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b))
+    });
+    let (a, b) = (_mm512_castsi512_ps(two[0]), _mm512_castsi512_ps(two[1]));
+    let (even, odd) = (_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xdd>(a, b));
+    let one = _mm512_min_epu32(_mm512_castps_si512(even), _mm512_castps_si512(odd));
+    // Where the word of each vector came to lie.
+    let order = _mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15);
+    _mm512_permutexvar_epi32(order, one)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_at(words: &mut [u32; BATCH], at: usize, lanes: __m512i) {
+    debug_assert!(at + LANES <= BATCH);
+    // SAFETY: `at` is a multiple of the lanes below `BATCH`, which is one too.
+    unsafe { _mm512_storeu_si512(words.as_mut_ptr().add(at).cast(), lanes) };
 }
 
 #[inline]

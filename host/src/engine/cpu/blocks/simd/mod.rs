@@ -7,7 +7,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
-use super::{BATCH, BlockSet, Found, Headers, Hits};
+use super::{BATCH, BlockSet, Found, Headers, Hits, Row};
 
 /// Instructions that the engine is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Chosen {
         found: &mut Found,
         first: &mut [u32; BATCH],
     ) {
-        found.resize(set.tables.len(), [0; BATCH]);
+        found.resize(set.tables.len(), Row([0; BATCH]));
         match self.0 {
             Simd::Portable => portable::first(set, headers, count, found, first),
             // SAFETY: a `Chosen` exists only for instructions that the processor has.
@@ -98,7 +98,7 @@ impl Chosen {
         found: &mut Found,
         hits: &mut Hits,
     ) {
-        found.resize(set.tables.len(), [0; BATCH]);
+        found.resize(set.tables.len(), Row([0; BATCH]));
         hits.resize(set.tables.len(), [0; BATCH]);
         match self.0 {
             Simd::Portable => portable::hits(set, headers, count, found, hits),
@@ -110,6 +110,27 @@ impl Chosen {
             Simd::Avx512 => unsafe { avx512::hits(set, headers, count, found, hits) },
             #[cfg(not(target_arch = "x86_64"))]
             _ => portable::hits(set, headers, count, found, hits),
+        }
+    }
+}
+
+/// Headers between the one that is compared and the one whose blocks are fetched.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 4;
+
+/// Asks for the blocks of a header that is compared soon, where they may be far away.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn fetch_ahead<const W: usize>(set: &BlockSet<W>, found: &Found, at: usize, count: usize) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    if !set.far || at >= count {
+        return;
+    }
+    for found in found {
+        let block: *const i8 = std::ptr::from_ref(set.block(found.0[at])).cast();
+        for line in (0..size_of::<super::Block<W>>()).step_by(64) {
+            // SAFETY: the line is one of the block's. (A prefetch reads nothing that a program sees.)
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(block.add(line)) };
         }
     }
 }

@@ -16,12 +16,12 @@ pub fn first<const W: usize>(
     first: &mut [u32; BATCH],
 ) {
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
-        cells(table, headers, count, found);
+        cells(table, headers, count, &mut found.0);
     }
     for (at, first) in first.iter_mut().enumerate().take(count) {
         let mut best = [u32::MAX; LANES];
         for found in found.iter() {
-            let block = &set.blocks[found[at] as usize];
+            let block = &set.blocks[found.0[at] as usize];
             let differ = differ(block, headers, at);
             for ((best, differ), id) in best.iter_mut().zip(differ).zip(block.id) {
                 *best = (*best).min(if differ == 0 { id } else { u32::MAX });
@@ -40,11 +40,11 @@ pub fn hits<const W: usize>(
     hits: &mut Hits,
 ) {
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
-        cells(table, headers, count, found);
+        cells(table, headers, count, &mut found.0);
     }
     for at in 0..count {
         for (found, hits) in found.iter().zip(hits.iter_mut()) {
-            let block = &set.blocks[found[at] as usize];
+            let block = &set.blocks[found.0[at] as usize];
             let lanes = differ(block, headers, at).into_iter().zip(block.id).enumerate();
             hits[at] = lanes
                 .fold(0, |hits, (lane, (differ, id))| hits | u16::from(differ == 0 && id != NO_ID) << lane);
