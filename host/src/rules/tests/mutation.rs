@@ -7,13 +7,14 @@ use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::rules::diagnostics::Diagnostics;
 use crate::rules::load::parse_sources;
 use crate::rules::model::{Origin, RuleClass};
 
 const ROUNDS: u32 = 4_000;
 
 /// Parts of the grammars that mutations put in.
-const WORDS: [&str; 32] = [
+const WORDS: [&str; 48] = [
     "@",
     "!",
     "$A",
@@ -46,6 +47,22 @@ const WORDS: [&str; 32] = [
     "icmp ",
     "é",
     "10.0.0.0-10.0.0.9",
+    "{",
+    "}",
+    "\"",
+    " . ",
+    " & ",
+    " | ",
+    " != ",
+    " / ",
+    "@s ",
+    "jump c2",
+    "goto c2",
+    "return\n",
+    " vmap { ",
+    "tcp dport ",
+    "ip saddr ",
+    " : drop",
 ];
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -139,4 +156,41 @@ fn signatures() {
         }
     }
     assert!((ROUNDS / 50..ROUNDS).contains(&taken), "{taken} of {ROUNDS} were rules");
+}
+
+/// What a ruleset must hold that was taken, whatever it says.
+fn check_chains(rules: &RuleSet) {
+    for condition in rules.acl.iter().map(|rule| &rule.condition) {
+        assert!(!condition.protocols.is_empty());
+        for range in condition.src.include.iter().chain(&condition.dst.include) {
+            assert!(range.first <= range.last && range.first.is_ipv4() == range.last.is_ipv4());
+        }
+    }
+    assert!(rules.skipped.len() <= rules.chain_rules && rules.skipped.iter().all(|one| one.origin.line > 0));
+    let warnings = format!("{:?}", miette::Report::new(Diagnostics::of_skipped(&rules.skipped, true)));
+    assert!(!warnings.contains("Failed to read contents"), "{warnings}");
+}
+
+fn chains(target: &str, least: u32) {
+    let mut random = random();
+    let seeds = seeds(target);
+    let mut taken = 0;
+    for _ in 0..ROUNDS / 4 {
+        let mut text = seeds.choose(&mut random).unwrap().clone();
+        mutate(&mut text, &mut random);
+        let Some(rules) = read(&text, &BTreeMap::new()) else { continue };
+        taken += u32::from(rules.chain_rules > 0);
+        check_chains(&rules);
+    }
+    assert!((least..ROUNDS / 4).contains(&taken), "{taken} of {} were rules", ROUNDS / 4);
+}
+
+#[test]
+fn nft() {
+    chains("nft", ROUNDS / 20);
+}
+
+#[test]
+fn nft_json() {
+    chains("nft_json", ROUNDS / 200);
 }

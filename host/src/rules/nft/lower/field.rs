@@ -4,7 +4,7 @@
 //! each field brings the packets that have it, also under `!=`: `tcp dport != 80` asks for TCP.
 
 use wiresift_abi::vector::number::{
-    AUTHENTICATION, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPES_VLAN, FRAGMENT, ICMP, ICMPV6, TCP,
+    ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPES_VLAN, FRAGMENT, ICMP, ICMPV6, TCP,
 };
 
 use crate::rules::interval::{Interval, Space, merged, subtract};
@@ -28,7 +28,7 @@ pub struct Known {
 
 /// IPv6 extension headers that `meta l4proto` is never one of, because netfilter walks over them
 /// (`ipv6_find_hdr`). The header vector has one where the walk stopped.
-const WALKED_OVER: [u8; 5] = [0, 43, FRAGMENT, AUTHENTICATION, 60];
+const WALKED_OVER: [u8; 4] = [0, 43, FRAGMENT, 60];
 /// Bits of `ip frag-off`: more fragments and the offset.
 const MORE_FRAGMENTS: u128 = 0x2000;
 const OFFSET: u128 = 0x1fff;

@@ -20,7 +20,7 @@ use super::{Entry, List, Trouble};
 /// Rules of a list at most: about as many as the largest card holds.
 const MAX_ENTRIES: usize = 1 << 18;
 /// Conditions that are joined at most, so that chains that multiply end with an error.
-const MAX_STEPS: usize = 1 << 24;
+const MAX_STEPS: usize = 1 << 22;
 /// Chains inside each other (`NFT_JUMP_STACK_SIZE`).
 const MAX_DEPTH: usize = 16;
 
