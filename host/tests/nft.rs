@@ -124,7 +124,7 @@ fn packets_are_accepted_and_dropped_as_by_netfilter() {
     let cases: Vec<Case> = (0..if long { 10 * RULESETS } else { RULESETS })
         .map(|n| {
             let family = FAMILIES[n % FAMILIES.len()];
-            let transport = n / FAMILIES.len() % 4 != 0;
+            let transport = !(n / FAMILIES.len()).is_multiple_of(4);
             let text = rules::table(&mut rng, &pool, family, transport);
             let packets = (0..PACKETS).map(|_| packets::packet(&mut rng, &pool, family)).collect();
             Case { family, transport, text, packets }

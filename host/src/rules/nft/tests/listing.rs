@@ -3,7 +3,7 @@
 use super::*;
 
 const TEXT: &str = include_str!("../../../../../fuzz/seeds/nft/listing.nft");
-const JSON: &str = include_str!("../../../../../fuzz/seeds/nft_json/listing.json");
+const JSON: &str = include_str!("listing.json");
 const SMALL: &str = include_str!("../../../../../fuzz/seeds/nft/small.nft");
 
 #[test]
