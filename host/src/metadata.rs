@@ -92,8 +92,8 @@ impl Metadata {
         if self.acl_ids.is_empty() {
             return ((id as usize) < self.acl.len()).then_some(id);
         }
-        let found = self.acl_ids.binary_search_by_key(&id, |(id, _)| *id);
-        found.ok().map(|at| self.acl_ids[at].1)
+        let found = self.acl_ids.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        Some(self.acl_ids[found].1).filter(|place| (*place as usize) < self.acl.len())
     }
 }
 
@@ -126,6 +126,15 @@ impl SignatureInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rule_is_found_by_its_id_and_only_where_there_is_one() {
+        let rule = AclInfo { action: AclAction::Match, origin: Origin::default() };
+        let mut metadata = Metadata { acl: vec![rule; 2], ..Metadata::default() };
+        assert_eq!([0, 1, 2].map(|id| metadata.acl_place(id)), [Some(0), Some(1), None]);
+        metadata.acl_ids = vec![(5, 1), (9, 0), (12, 2)];
+        assert_eq!([0, 5, 9, 12].map(|id| metadata.acl_place(id)), [None, Some(1), Some(0), None]);
+    }
 
     #[test]
     fn a_signature_that_is_taken_away_does_not_hold_whatever_mentions_it() {

@@ -25,8 +25,8 @@ fn tell(test: &str, ran: Ran) {
 
 #[test]
 fn the_cpu_engine_follows_every_transaction() {
-    on_cpu("cpu, lab", 1, &LAB, if long() { LONG } else { 3000 });
-    on_cpu("cpu, line", 2, &LINE, if long() { LONG / 10 } else { 300 });
+    on_cpu("cpu, lab", 1, &LAB, if long() { LONG } else { 1500 });
+    on_cpu("cpu, line", 2, &LINE, if long() { LONG / 10 } else { 150 });
 }
 
 /// The simulated card by the driver, with packets in flight while every transaction is posted. The device
