@@ -237,6 +237,7 @@ impl<const BEAT_BITS: usize> Default for Unpack<BEAT_BITS> {
     }
 }
 
+#[allow(clippy::single_match, reason = "a state is told by `match`, the form that is emitted faithfully")]
 impl<const BEAT_BITS: usize> Logic for Unpack<BEAT_BITS> {
     #[hdl_gen]
     fn update(&mut self) {
