@@ -3,9 +3,11 @@
 //! Each table takes, of the rules that no table before it took, as many as it can: those with few copies under
 //! its cut whose cells all have room. What is left at the end shares blocks without any cut.
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashMap;
 
-use super::block::{Block, LANES, Rule};
+use super::block::{Block, LANES, NARROW, Rule};
 use super::cut::{Cells, Cut, Multipliers, Shape};
 use super::{BlockSet, Table};
 
@@ -18,6 +20,13 @@ const COPIES_TOTAL: usize = 8192;
 const CELL_BITS_MAX: u32 = 20;
 /// Prefix lengths that are tried.
 const NARROW_LENGTHS: [u8; 13] = [0, 2, 4, 8, 12, 14, 16, 20, 22, 24, 28, 30, 32];
+/// Leading bits of ports that are tried.
+const PORT_LENGTHS: [u8; 2] = [0, 16];
+/// Where a table would take less than one of so many of the rules left, the shapes of the rules themselves are tried
+/// too, the most frequent ones, and these leading bits of one port.
+const ENOUGH: usize = 4;
+const OWN_SHAPES: usize = 64;
+const MORE_PORT_LENGTHS: [u8; 6] = [4, 6, 8, 10, 12, 14];
 const WIDE_LENGTHS: [u8; 17] = [0, 4, 8, 16, 20, 24, 32, 36, 40, 44, 48, 52, 56, 60, 64, 96, 128];
 
 /// Builds the tables of a set of rules.
@@ -25,16 +34,20 @@ pub fn build<const W: usize>(rules: &[Rule<W>], multipliers: &Multipliers) -> Bl
     let mut set = BlockSet { tables: Vec::new(), blocks: vec![Block::EMPTY], far: false };
     let mut builder = Builder::default();
     let mut left: Vec<u32> = (0..rules.len() as u32).collect();
+    let whole = Cut::new(&Shape::default(), multipliers, 0);
     while !left.is_empty() {
         let limit = (COPIES_TOTAL / left.len()).clamp(COPIES_MIN, COPIES_MAX);
-        let cut = builder.choose(rules, &left, multipliers, limit);
+        let Some(cut) = builder.choose(rules, &left, multipliers, limit) else { break };
         left = builder.fill(&mut set, rules, &left, cut, limit);
+    }
+    for rest in left.chunks(LANES) {
+        builder.fill(&mut set, rules, rest, whole, 1);
     }
     set
 }
 
 /// What a rule asks for as far as it says how many copies a shape makes of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Profile {
     src: u8,
     dst: u8,
@@ -57,15 +70,41 @@ impl Profile {
         }
     }
 
+    /// The shape under which a rule has few copies and few rules beside it.
+    fn shape(&self) -> Shape {
+        let port = |log2: u8| 16 - log2;
+        let (sport, dport) = (port(self.sport), port(self.dport));
+        Shape { src: self.src, dst: self.dst, sport, dport, proto: self.proto == 0 }
+    }
+
     /// Copies under a shape as a power of two, rounded down.
     fn copies_log2(&self, shape: &Shape) -> u32 {
-        let port = |counts: bool, log2: u8| if counts { u32::from(log2) } else { 0 };
+        // A range of 2^n ports reaches over at least 2^n blocks of the ports that a prefix leaves together, less
+        // the bits that do not count.
+        let port = |length: u8, log2: u8| (u32::from(log2) + u32::from(length)).saturating_sub(16);
         u32::from(shape.src.saturating_sub(self.src))
             + u32::from(shape.dst.saturating_sub(self.dst))
             + port(shape.sport, self.sport)
             + port(shape.dport, self.dport)
-            + port(shape.proto, self.proto)
+            + if shape.proto { u32::from(self.proto) } else { 0 }
     }
+}
+
+/// What a search for a cut looks at.
+struct Search<'a, const W: usize> {
+    rules: &'a [Rule<W>],
+    left: &'a [u32],
+    multipliers: &'a Multipliers,
+    limit: usize,
+    /// What the rules left ask for, and how many ask for it.
+    profiles: Vec<(Profile, usize)>,
+}
+
+/// The best cut so far.
+struct Best<const W: usize> {
+    taken: usize,
+    copies: usize,
+    cut: Option<Cut<W>>,
 }
 
 #[derive(Default)]
@@ -76,50 +115,62 @@ struct Builder {
 }
 
 impl Builder {
-    /// The cut that takes the most of the rules left.
+    /// The cut that takes the most of the rules left; `None` where none takes more than one block does.
     fn choose<const W: usize>(
         &mut self,
         rules: &[Rule<W>],
         left: &[u32],
         multipliers: &Multipliers,
         limit: usize,
-    ) -> Cut<W> {
-        let whole = Cut::new(&Shape::default(), multipliers, 0);
+    ) -> Option<Cut<W>> {
         if left.len() <= LANES {
-            return whole;
+            return None;
         }
         let mut profiles: FxHashMap<Profile, usize> = FxHashMap::default();
         for &rule in left {
             *profiles.entry(Profile::of(&rules[rule as usize])).or_default() += 1;
         }
-        let mut bounds: Vec<(usize, usize, Shape)> =
-            shapes(if W == super::block::NARROW { &NARROW_LENGTHS } else { &WIDE_LENGTHS })
-                .map(|shape| {
-                    let (mut takes, mut copies) = (0, 0);
-                    for (profile, count) in &profiles {
-                        let log2 = profile.copies_log2(&shape);
-                        if log2 <= limit.ilog2() {
-                            takes += count;
-                            copies += count << log2;
-                        }
-                    }
-                    (takes, copies, shape)
-                })
-                .collect();
+        let lengths = if W == NARROW { &NARROW_LENGTHS[..] } else { &WIDE_LENGTHS };
+        let mut search = Search { rules, left, multipliers, limit, profiles: profiles.into_iter().collect() };
+        let mut best = Best { taken: LANES, copies: 0, cut: None };
+        self.search(&search, shapes(lengths, &PORT_LENGTHS, &PORT_LENGTHS), &mut best);
+        if best.taken * ENOUGH < left.len() {
+            search.profiles.sort_unstable_by_key(|&(profile, count)| (Reverse(count), profile));
+            let own = search.profiles.iter().take(OWN_SHAPES).map(|(profile, _)| profile.shape());
+            let mut more: Vec<Shape> = own.collect();
+            more.extend(shapes(lengths, &[0], &MORE_PORT_LENGTHS));
+            more.extend(shapes(lengths, &MORE_PORT_LENGTHS, &[0]));
+            self.search(&search, more, &mut best);
+        }
+        best.cut
+    }
+
+    /// Tries shapes, those first that could take the most.
+    fn search<const W: usize>(&mut self, search: &Search<'_, W>, shapes: Vec<Shape>, best: &mut Best<W>) {
+        let bound = |shape: Shape| {
+            let (mut takes, mut copies) = (0, 0);
+            for (profile, count) in &search.profiles {
+                let log2 = profile.copies_log2(&shape);
+                if log2 <= search.limit.ilog2() {
+                    takes += count;
+                    copies += count << log2;
+                }
+            }
+            (takes, copies, shape)
+        };
+        let mut bounds: Vec<(usize, usize, Shape)> = shapes.into_iter().map(bound).collect();
         bounds.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-        let (mut best, mut best_cut) = ((LANES, 0), whole);
         for (takes, copies, shape) in bounds {
-            if takes <= best.0 {
+            if takes <= best.taken {
                 break;
             }
             let bits = (2 * copies).next_power_of_two().ilog2().min(CELL_BITS_MAX);
-            let cut = Cut::new(&shape, multipliers, bits);
-            let (taken, copies) = self.try_cut(rules, left, &cut, bits, limit);
-            if (taken, usize::MAX - copies) > (best.0, usize::MAX - best.1) {
-                (best, best_cut) = ((taken, copies), cut);
+            let cut = Cut::new(&shape, search.multipliers, bits);
+            let (taken, copies) = self.try_cut(search.rules, search.left, &cut, bits, search.limit);
+            if taken > best.taken || taken == best.taken && copies < best.copies {
+                *best = Best { taken, copies, cut: Some(cut) };
             }
         }
-        best_cut
     }
 
     /// Rules that a cut takes, and their copies.
@@ -191,14 +242,16 @@ impl Builder {
     }
 }
 
-/// Every shape that is tried.
-fn shapes(lengths: &[u8]) -> impl Iterator<Item = Shape> {
-    let flags = (0..8u8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0));
-    flags.flat_map(move |(sport, dport, proto)| {
-        lengths
-            .iter()
-            .flat_map(move |&src| lengths.iter().map(move |&dst| Shape { src, dst, sport, dport, proto }))
-    })
+/// Every shape of these prefix lengths of addresses and ports.
+fn shapes(lengths: &[u8], sports: &[u8], dports: &[u8]) -> Vec<Shape> {
+    let mut shapes = Vec::with_capacity(2 * lengths.len().pow(2) * sports.len() * dports.len());
+    for (&src, &dst) in lengths.iter().flat_map(|src| lengths.iter().map(move |dst| (src, dst))) {
+        for (&sport, &dport) in sports.iter().flat_map(|sport| dports.iter().map(move |dport| (sport, dport)))
+        {
+            shapes.extend([false, true].map(|proto| Shape { src, dst, sport, dport, proto }));
+        }
+    }
+    shapes
 }
 
 /// Shares blocks from number `first` up among cells with that many rules each; empty cells get block 0. The

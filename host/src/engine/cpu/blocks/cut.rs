@@ -9,17 +9,17 @@ pub const NOTHING: u32 = 32;
 /// Shift that leaves the protocol of the last word.
 const PROTOCOL: u32 = 24;
 
-/// Which bits count: prefixes of both addresses, whole ports, the whole protocol.
+/// Which bits count: prefixes of both addresses and of both ports, the whole protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape {
     /// Prefix length of the source address.
     pub src: u8,
     /// Prefix length of the destination address.
     pub dst: u8,
-    /// Whether the source port counts.
-    pub sport: bool,
-    /// Whether the destination port counts.
-    pub dport: bool,
+    /// Leading bits of the source port that count.
+    pub sport: u8,
+    /// Leading bits of the destination port that count.
+    pub dport: u8,
     /// Whether the protocol counts.
     pub proto: bool,
 }
@@ -85,7 +85,7 @@ impl<const W: usize> Cut<W> {
                 _ => prefix(shape.dst, word - each),
             }
         });
-        let ones = |counts: bool| if counts { u32::from(u16::MAX) } else { 0 };
+        let ones = |length: u8| u32::from(!u16::MAX.checked_shr(length.into()).unwrap_or(0));
         Self {
             shift,
             ports: ones(shape.sport) | ones(shape.dport) << 16,
@@ -130,11 +130,12 @@ impl Cells {
             let (value, free) = (rule.value[word] >> cut.shift[word], !rule.mask[word] >> cut.shift[word]);
             self.add(cut.multiplier[word], subsets(free).map(|subset| value | subset));
         }
-        if cut.ports & 0xffff != 0 {
-            self.add(cut.port_multiplier, (rule.sport.0..=rule.sport.1).map(u32::from));
-        }
-        if cut.ports >> 16 != 0 {
-            self.add(cut.port_multiplier, (rule.dport.0..=rule.dport.1).map(|port| u32::from(port) << 16));
+        for (mask, range, up) in port_masks(cut.ports, rule) {
+            if mask != 0 {
+                let free = mask.trailing_zeros();
+                let blocks = range.0 >> free..=range.1 >> free;
+                self.add(cut.port_multiplier, blocks.map(|block| u32::from(block) << free << up));
+            }
         }
         for sum in &mut self.sums {
             *sum = sum.checked_shr(cut.cell_shift).unwrap_or(0);
@@ -159,11 +160,18 @@ impl Cells {
 pub fn copies<const W: usize>(cut: &Cut<W>, rule: &Rule<W>) -> u64 {
     let free = (0..W).filter(|&word| cut.shift[word] != NOTHING);
     let bits: u32 = free.map(|word| (!rule.mask[word] >> cut.shift[word]).count_ones()).sum();
-    let ports =
-        |counts: u32, range: (u16, u16)| if counts != 0 { u64::from(range.1 - range.0) + 1 } else { 1 };
-    let ports = ports(cut.ports & 0xffff, rule.sport) * ports(cut.ports >> 16, rule.dport);
+    let ports = port_masks(cut.ports, rule).map(|(mask, range, _)| {
+        let free = mask.trailing_zeros();
+        if mask == 0 { 1 } else { u64::from((range.1 >> free) - (range.0 >> free)) + 1 }
+    });
+    let ports = ports[0] * ports[1];
     // Ports are at most 2^32 together.
     if bits >= 32 { u64::MAX } else { ports << bits }
+}
+
+/// Source and destination port: leading bits that count, range, and place in the word of both.
+fn port_masks<const W: usize>(ports: u32, rule: &Rule<W>) -> [(u16, (u16, u16), u32); 2] {
+    [(ports as u16, rule.sport, 0), ((ports >> 16) as u16, rule.dport, 16)]
 }
 
 /// Every subset of the bits of `set`.
