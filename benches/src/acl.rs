@@ -28,7 +28,9 @@ const TIME: Duration = Duration::from_millis(150);
 /// Where a set cannot be read or built, or both do not give the same answers.
 pub fn compare(corpus: Option<&Path>, sets: &[String]) -> Result<()> {
     let dpdk = Dpdk::start()?;
-    println!("Mpps: median (lowest-highest) of {ROUNDS} rounds, one core; ratio to the best of rte_acl in this run");
+    println!(
+        "Mpps: median (lowest-highest) of {ROUNDS} rounds, one core; ratio to the best of rte_acl in this run"
+    );
     for name in sets {
         let set = Set::load(corpus, name)?;
         let (acl, acl_time) = timed(|| Acl::new(&dpdk, &set.rules.acl))?;
@@ -36,7 +38,11 @@ pub fn compare(corpus: Option<&Path>, sets: &[String]) -> Result<()> {
         let (engine, engine_time) = timed(|| Ok(CpuEngine::new(&image)?))?;
         let stream = Both::of(&set.headers);
         check(&engine, &acl, &stream, name)?;
-        println!("\n{name}: {} rules, {} headers, the same answer for each", set.rules.acl.len(), set.headers.len());
+        println!(
+            "\n{name}: {} rules, {} headers, the same answer for each",
+            set.rules.acl.len(),
+            set.headers.len()
+        );
         println!(
             "  wiresift  built in {:.3} s (card's tables {:.3} s, engine {:.3} s), {:.2} MiB, {} blocks a packet",
             (compile_time + engine_time).as_secs_f64(),
@@ -65,7 +71,9 @@ pub fn compare(corpus: Option<&Path>, sets: &[String]) -> Result<()> {
 /// As of [`compare`].
 pub fn crafted(corpus: Option<&Path>, sets: &[String]) -> Result<()> {
     let dpdk = Dpdk::start()?;
-    println!("Mpps: median (lowest-highest) of {ROUNDS} rounds, one core; ratio to headers of the rules in this run");
+    println!(
+        "Mpps: median (lowest-highest) of {ROUNDS} rounds, one core; ratio to headers of the rules in this run"
+    );
     for name in sets {
         let set = Set::load(corpus, name)?;
         let acl = Acl::new(&dpdk, &set.rules.acl)?;
@@ -186,7 +194,11 @@ fn check(engine: &CpuEngine, acl: &Acl, stream: &Both, name: &str) -> Result<()>
         for how in Algorithm::ALL {
             acl.look_up(&stream.headers, from, count, how, &mut results);
             for (our, their) in ours[from..from + count].iter().zip(&results) {
-                ensure!(our.map_or(0, |rule| rule + 1) == *their, "{name}: {our:?} and, with {}, {their}", how.name());
+                ensure!(
+                    our.map_or(0, |rule| rule + 1) == *their,
+                    "{name}: {our:?} and, with {}, {their}",
+                    how.name()
+                );
             }
         }
     }

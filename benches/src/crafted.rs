@@ -53,7 +53,10 @@ pub fn streams(headers: &[Header], first: &[Option<u32>], rules: usize) -> Vec<S
         }),
         // All but the protocol: as far as an engine can be led before it sees that nothing matches.
         draw("near", &|random| Header { proto: 255, ..any(random) }),
-        Stream { name: "last rules", headers: (0..count).filter(is_last).map(|place| headers[place]).collect() },
+        Stream {
+            name: "last rules",
+            headers: (0..count).filter(is_last).map(|place| headers[place]).collect(),
+        },
     ]
 }
 
@@ -72,5 +75,8 @@ pub fn slowest(streams: &[Stream], mut look_up: impl FnMut(&[Header])) -> Stream
         .collect();
     timed.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
     timed.truncate((timed.len() / SLOWEST).max(1));
-    Stream { name: "slowest bursts", headers: timed.iter().flat_map(|(_, burst)| burst.iter().copied()).collect() }
+    Stream {
+        name: "slowest bursts",
+        headers: timed.iter().flat_map(|(_, burst)| burst.iter().copied()).collect(),
+    }
 }

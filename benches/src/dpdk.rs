@@ -144,7 +144,13 @@ impl Acl {
         let pointers = headers.pointers[from..from + count].as_ptr();
         // SAFETY: the pointers are to `headers.list`, which nothing changes, and there is place for the results.
         let status = unsafe {
-            wiresift_acl_classify(self.ctx.as_ptr(), pointers, results.as_mut_ptr(), count as u32, how as c_int)
+            wiresift_acl_classify(
+                self.ctx.as_ptr(),
+                pointers,
+                results.as_mut_ptr(),
+                count as u32,
+                how as c_int,
+            )
         };
         assert!(status == 0, "{} does not run here: {status}", how.name());
     }

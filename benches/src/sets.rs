@@ -19,7 +19,8 @@ use crate::generate;
 /// Rule sets that are measured unless others are asked for. The corpus has them but for those of 64k rules,
 /// which the tests' generator makes.
 pub const SETS: [&str; 10] = [
-    "acl1_1k", "fw1_1k", "ipc1_1k", "acl1_10k", "fw1_10k", "ipc1_10k", "fw1_100k", "acl_64k", "fw_64k", "ipc_64k",
+    "acl1_1k", "fw1_1k", "ipc1_1k", "acl1_10k", "fw1_10k", "ipc1_10k", "fw1_100k", "acl_64k", "fw_64k",
+    "ipc_64k",
 ];
 /// End of the name of a generated set, and its rules.
 const GENERATED: (&str, usize) = ("_64k", 65_536);
@@ -49,7 +50,8 @@ impl Set {
             let headers = draw(&mut random, &rules.acl);
             return Ok(Self { rules, headers });
         }
-        let folder = corpus.context("set CORPUS to the folder of real rules (docs/testing.md)")?.join("classbench");
+        let folder =
+            corpus.context("set CORPUS to the folder of real rules (docs/testing.md)")?.join("classbench");
         let rules = parse(name, &unpack(&folder.join(format!("{name}.rules.gz")))?)?;
         let trace = folder.join(format!("{name}.trace.gz"));
         let mut headers = match trace.exists() {
@@ -117,7 +119,9 @@ fn inside(random: &mut ChaCha8Rng, rule: &AclRule) -> Header {
     };
     let port = |random: &mut ChaCha8Rng, list: &PortList| match list {
         PortList::Any => random.random(),
-        PortList::Ports { include, .. } => include.first().map_or(0, |range| random.random_range(range.clone())),
+        PortList::Ports { include, .. } => {
+            include.first().map_or(0, |range| random.random_range(range.clone()))
+        }
     };
     let (value, mask) = condition.protocols.first().copied().unwrap_or_default();
     header(

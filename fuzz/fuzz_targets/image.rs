@@ -42,7 +42,9 @@ fuzz_target!(|data: &[u8]| {
         if n % 2 == 0 {
             line.0[0] = OPCODES[1..OPCODES.len() - 1][usize::from(line.0[0]) % (OPCODES.len() - 2)] as u8;
         }
-        if Command::from_line(&line, geometry).is_ok() && ![Opcode::Clear as u8, Opcode::Commit as u8].contains(&line.0[0]) {
+        if Command::from_line(&line, geometry).is_ok()
+            && ![Opcode::Clear as u8, Opcode::Commit as u8].contains(&line.0[0])
+        {
             commands.push(line);
         }
     }

@@ -17,7 +17,8 @@ fuzz_target!(|data: &[u8]| {
                 }
             }
             assert!(rules.skipped.len() <= rules.chain_rules);
-            let warnings = format!("{:?}", miette::Report::new(Diagnostics::of_skipped(&rules.skipped, true)));
+            let warnings =
+                format!("{:?}", miette::Report::new(Diagnostics::of_skipped(&rules.skipped, true)));
             assert!(!warnings.contains("Failed to read contents"));
         }
         Err(errors) => {
