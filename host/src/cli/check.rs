@@ -54,6 +54,10 @@ pub fn run(args: &CheckArgs) -> Result<String> {
 fn class_of(signature: &SignatureInfo) -> (&'static str, &str) {
     match &signature.class {
         RuleClass::Exact => ("exact", "the card decides it from the header"),
+        RuleClass::ExactOnHost => {
+            ("exact with host verification", "the host finishes it on candidate packets")
+        }
+        RuleClass::Prefilter(reason) => ("prefilter", reason),
         RuleClass::Refused(reason) => ("refused", reason),
     }
 }

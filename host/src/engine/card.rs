@@ -220,7 +220,7 @@ impl<T: Transport> CardDevice<T> {
             }
         }
         settle(&mut signatures);
-        Ok(Decision { acl, signatures, flags: verdict.flags })
+        Ok(Decision { acl, signatures, suspects: Vec::new(), flags: verdict.flags })
     }
 
     /// Whether card, driver and this device counted the same, and the bus was kept in order.

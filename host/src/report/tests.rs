@@ -65,6 +65,7 @@ fn decided() -> [Decided; 2] {
     let decision = |acl, signatures: &[u32], flags| Decision {
         acl,
         signatures: signatures.to_vec(),
+        suspects: Vec::new(),
         flags: Flags(flags),
     };
     let mut first = Batch::new(0);

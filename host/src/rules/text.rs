@@ -195,6 +195,8 @@ impl fmt::Display for RuleClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact => f.write_str("exact"),
+            Self::ExactOnHost => f.write_str("exact with host verification"),
+            Self::Prefilter(reason) => write!(f, "prefilter: {reason}"),
             Self::Refused(reason) => write!(f, "refused: {reason}"),
         }
     }

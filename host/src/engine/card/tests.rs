@@ -118,7 +118,7 @@ fn expected_of(packet: &[u8], engine: &mut CpuEngine, version: u32, tables: u64)
     let mut signatures = ids.into_iter().map(|id| (id + version % MEANINGS) % 3).collect::<Vec<_>>();
     signatures.sort_unstable();
     signatures.dedup();
-    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, flags }
+    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, suspects: Vec::new(), flags }
 }
 
 /// Runs all batches as the session does, and checks every decision.

@@ -180,6 +180,7 @@ impl CpuEngine {
             let decided = self.flags.iter().enumerate().map(|(place, &flags)| Decision {
                 acl: answers.first(place).and_then(|id| self.metadata.acl_place(id)),
                 signatures: self.signatures(answers.headers(place)),
+                suspects: Vec::new(),
                 flags: Flags(flags),
             });
             decisions.extend(decided);

@@ -7,6 +7,7 @@ use wiresift_abi::vector::Flags;
 
 use super::headers::Headers;
 use super::*;
+use crate::rules::detect::Detect;
 use crate::rules::model::{AclAction, AclRule, AuxList, Details, Origin, SignatureAction};
 
 /// Zero addresses, then an EtherType.
@@ -502,6 +503,7 @@ fn signature(condition: Condition, bidirectional: bool, class: RuleClass) -> Sig
         rev: 0,
         action: SignatureAction::Alert,
         msg: String::new(),
+        detect: Detect::default(),
         classtype: None,
         priority: None,
         references: vec![],

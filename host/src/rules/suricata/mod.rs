@@ -21,6 +21,7 @@ use std::collections::HashMap;
 pub use variables::Variables;
 
 use crate::rules::cursor::Cursor;
+use crate::rules::detect::Detect;
 use crate::rules::diagnostics::{Diagnostics, Fault};
 use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
 use crate::rules::source::Source;
@@ -93,6 +94,7 @@ fn assembled(header: Header, options: Options, (gid, sid): (u32, u32), origin: O
         metadata: options.metadata,
         condition: header.condition,
         bidirectional: header.bidirectional,
+        detect: Detect::default(),
         class: if reasons.is_empty() { RuleClass::Exact } else { RuleClass::Refused(reasons.join("; ")) },
         origin,
     }
