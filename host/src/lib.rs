@@ -13,4 +13,5 @@ pub mod metadata;
 pub mod report;
 pub mod rules;
 pub mod session;
+pub mod verify;
 pub mod watch;
