@@ -10,6 +10,7 @@ pub mod decision;
 pub mod device;
 pub mod engine;
 pub mod metadata;
+pub mod patterns;
 pub mod report;
 pub mod rules;
 pub mod session;
