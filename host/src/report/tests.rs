@@ -127,7 +127,7 @@ fn csv_has_one_line_a_packet() {
 packet,action,acl_rule,signatures,flags
 1,match,1,10;20;30,
 2,none,,5;30,truncated
-3,match,2,,truncated;malformed;fragment;non_ip;vlan_depth;tunnel;ext_chain;jumbo
+3,match,2,,truncated;malformed;fragment;non_ip;vlan_depth;tunnel;ext_chain;jumbo;suspect
 4,match,2,20,tunnel
 ";
     assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -4,7 +4,7 @@ use std::hash::RandomState;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use wiresift_abi::vector::number;
+use wiresift_abi::vector::{Class, number};
 
 use super::layers::Layers;
 use crate::rules::detect::{Flow, FlowDirection};
@@ -73,13 +73,23 @@ impl FlowKey {
         if !layers.has_flow() {
             return None;
         }
+        let has_ports = !matches!(layers.header().proto, number::ICMP | number::ICMPV6);
+        Some(Self::between(layers, has_ports))
+    }
+
+    /// What fragments of a protocol between two addresses have in common with all packets of it; `None` where the packet
+    /// is not IP.
+    pub fn of_fragments(layers: &Layers<'_>) -> Option<Self> {
+        (layers.header().class & Class::IP != 0).then(|| Self::between(layers, false).0)
+    }
+
+    fn between(layers: &Layers<'_>, has_ports: bool) -> (Self, bool) {
         let header = layers.header();
-        let has_ports = !matches!(header.proto, number::ICMP | number::ICMPV6);
         let port = |port: u16| if has_ports { port } else { 0 };
         let (src, dst) = ((header.src, port(header.sport)), (header.dst, port(header.dport)));
         let is_from_low = src <= dst;
         let (low, high) = if is_from_low { (src, dst) } else { (dst, src) };
-        Some((Self { low, high, proto: header.proto, is_v6: layers.is_v6() }, is_from_low))
+        (Self { low, high, proto: header.proto, is_v6: layers.is_v6() }, is_from_low)
     }
 }
 

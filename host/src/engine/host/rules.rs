@@ -57,7 +57,7 @@ pub(super) struct Rule {
     pub kind: Kind,
     /// Headers with which it holds, and those that take it away.
     holds_with: Box<[u32]>,
-    taken_away_by: Box<[u32]>,
+    pub taken_away_by: Box<[u32]>,
 }
 
 /// What is left to do for a signature whose header holds.
