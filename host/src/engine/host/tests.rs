@@ -172,7 +172,7 @@ fn signatures_without_a_pattern_are_tried_wherever_their_header_holds() {
     let absent = Test::Content(Content { bytes: b"x".to_vec(), negated: true, ..Content::default() });
     let mut without = contents(&[]);
     without.buffers[0].tests.push(absent);
-    let mut in_header = contents(&[&[0, 80]]);
+    let mut in_header = contents(&[&[0x50, 0x50, 0, 80]]);
     in_header.buffers[0].buffer = Buffer::TcpHeader;
     let rules = rules(&[
         ("tcp any any -> any 80", RuleClass::ExactOnHost, without),
