@@ -167,7 +167,7 @@ impl<W: Write> Table<W> {
         }
         let any = ["any", "", "packets with at least one signature", ""];
         rows.push(any.map(str::to_owned), &self.with_signature);
-        Some(rows.to_table())
+        (!rows.is_empty()).then(|| rows.to_table())
     }
 
     /// Only where the classes differ: exact signatures alone are told by the table of signatures.
