@@ -25,6 +25,10 @@ pub struct Detect {
     pub threshold: Option<Threshold>,
     /// `noalert`, `flowbits:noalert`: it matches and is not reported.
     pub noalert: bool,
+    /// What the rule asks beside all this and a packet alone cannot decide, in words; empty but for
+    /// [`RuleClass::Prefilter`](super::model::RuleClass::Prefilter).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
 }
 
 impl Detect {
