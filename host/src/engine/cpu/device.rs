@@ -28,6 +28,11 @@ impl CpuDevice {
         Ok(Self { engine, host, decided: VecDeque::new() })
     }
 
+    /// Says that no update will come, so that nothing is kept for other rules.
+    pub fn fix_rules(&mut self) {
+        self.host.fix_rules();
+    }
+
     /// The signatures as the host finishes them.
     pub fn host_rules(&self) -> &Arc<HostRules> {
         self.host.rules()

@@ -47,6 +47,8 @@ pub struct HostEngine {
     candidates: Vec<u32>,
     counts: Counts,
     blind: Blind,
+    /// Flows are followed: some rule asks for them, or a later one may.
+    follows_flows: bool,
 }
 
 /// What is true of the packet at hand: places that carry its number.
@@ -83,14 +85,21 @@ impl HostEngine {
             candidates: Vec::new(),
             counts: Counts::default(),
             blind: Blind::default(),
+            follows_flows: true,
         };
         engine.marks.fit(&engine.rules);
         engine
     }
 
+    /// Says that the rules stay as they are, so that nothing is kept for others.
+    pub fn fix_rules(&mut self) {
+        self.follows_flows = self.rules.verified() > 0;
+    }
+
     /// Goes by other rules from the next packet on. Flows are kept, the counters of thresholds begin anew.
     pub fn update(&mut self, rules: Arc<HostRules>) {
         self.rules = rules;
+        self.follows_flows = true;
         self.marks.fit(&self.rules);
         self.thresholds.clear();
     }
@@ -139,9 +148,11 @@ impl HostEngine {
         };
         self.counts.packets += 1;
         let rules = Arc::clone(&self.rules);
+        if !self.follows_flows && headed.headers.is_empty() {
+            return decision;
+        }
         let layers = Layers::new(packet, headed.header);
-        // Whatever the rules: others may come.
-        let flow = self.flows.update(&layers);
+        let flow = if self.follows_flows { self.flows.update(&layers) } else { None };
         if rules.has_prefilters() {
             self.blind.count(&layers, flow);
         }
