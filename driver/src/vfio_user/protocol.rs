@@ -454,6 +454,42 @@ payload! {
     }
 }
 
+/// Where data lies in DMA_READ and DMA_WRITE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DmaLayout {
+    /// Behind a count of 64 bits.
+    Specification,
+    /// Behind a count of 32 bits, with four bytes behind it: QEMU up to 11.1 (`VFIOUserDMARW`).
+    Qemu,
+}
+
+impl DmaLayout {
+    /// That of the client with those limits (VERSION). Only QEMU asks for `write_multiple`.
+    pub fn of_client(capabilities: &str) -> Self {
+        if capabilities.contains("\"write_multiple\"") { Self::Qemu } else { Self::Specification }
+    }
+
+    const fn start(self) -> usize {
+        match self {
+            Self::Specification => DmaAccess::BYTES,
+            Self::Qemu => DmaAccess::BYTES - 4,
+        }
+    }
+
+    /// The payload of a write.
+    pub fn with_data(self, access: DmaAccess, data: &[u8]) -> Vec<u8> {
+        let mut payload = access.to_bytes();
+        payload.resize(DmaAccess::BYTES + data.len(), 0);
+        payload[self.start()..self.start() + data.len()].copy_from_slice(data);
+        payload
+    }
+
+    /// The `count` bytes of data in the reply to a read.
+    pub fn data(self, payload: &[u8], count: usize) -> Option<&[u8]> {
+        payload.get(self.start()..self.start().checked_add(count)?)
+    }
+}
+
 /// The payload of VERSION: numbers, and the limits of this side as JSON.
 pub fn version(capabilities: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
