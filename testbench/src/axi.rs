@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::faults::{Fault, Faults};
-use crate::memory::{HostMemory, Refused};
+use crate::memory::{CardMemory, Refused};
 use crate::ports::{Inputs, Outputs};
 pub use rules::Violation;
 
@@ -92,7 +92,7 @@ impl Stall {
 pub struct AxiSlave {
     beat_bytes: usize,
     timing: Timing,
-    memory: HostMemory,
+    memory: Box<dyn CardMemory>,
     rng: ChaCha8Rng,
     faults: Faults,
     cycle: u64,
@@ -132,11 +132,17 @@ impl Findings {
 
 impl AxiSlave {
     /// A slave for beats of `beat_bytes` bytes.
-    pub fn new(beat_bytes: usize, timing: Timing, memory: HostMemory, seed: u64, faults: &[Fault]) -> Self {
+    pub fn new(
+        beat_bytes: usize,
+        timing: Timing,
+        memory: impl CardMemory + 'static,
+        seed: u64,
+        faults: &[Fault],
+    ) -> Self {
         Self {
             beat_bytes,
             timing,
-            memory,
+            memory: Box::new(memory),
             rng: ChaCha8Rng::seed_from_u64(seed),
             faults: Faults::new(faults),
             cycle: 0,
@@ -153,6 +159,12 @@ impl AxiSlave {
         self.reads = read::Reads::default();
         self.writes = write::Writes::default();
         self.before = None;
+        self.memory.forget();
+    }
+
+    /// Whether a burst is on its way.
+    pub fn is_busy(&self) -> bool {
+        self.reads.is_busy() || self.writes.is_busy()
     }
 
     /// Adds a fault; its count starts now.

@@ -4,6 +4,7 @@
 use wiresift_driver::{Direction, DmaRegion};
 
 use super::*;
+use crate::memory::HostMemory;
 
 /// A master that drives what a test says, cycle by cycle.
 struct Bench {
