@@ -401,3 +401,26 @@ fn an_nftables_ruleset_has_verdicts_and_tells_what_is_left_out() {
     assert!(other.contains("inet filter input"), "{other}");
     succeeds(&mut wiresift(["check", "--chain", "filter/input", "--rules", &rules]));
 }
+
+#[test]
+fn suspects_are_written_as_a_capture_that_is_read_again() {
+    let folder = TempDir::new().unwrap();
+    let rule = b"alert tcp any any -> any 80 (http.uri; content:\"/\"; sid:7;)\n";
+    let rules = file(&folder, "prefilter.rules", rule);
+    let suspects = folder.path().join("suspects.pcap").display().to_string();
+    let csv = |capture: &str, more: &[&str]| {
+        let args = ["classify", "--rules", &rules, "--format", "csv", capture];
+        succeeds(&mut wiresift(args.iter().chain(more).map(|arg| arg.to_string())))
+    };
+    let all = csv(&demo(), &["--suspects", &suspects]);
+    let count = |text: &str| text.lines().filter(|line| line.ends_with("suspect")).count();
+    assert!(count(&all) > 0 && count(&all) + 1 < all.lines().count(), "{all}");
+    let again = csv(&suspects, &[]);
+    assert_eq!((again.lines().count(), count(&again)), (count(&all) + 1, count(&all)));
+    csv(&demo(), &["--suspects", &suspects, "--suspect-flows"]);
+    let flows = csv(&suspects, &[]);
+    assert_eq!(count(&flows), count(&all));
+    assert!(flows.lines().count() > again.lines().count(), "{flows}");
+    let (_, errors) = fails(wiresift(["classify", "--rules", &rules, "--suspect-flows", &demo()]).arg("-"));
+    assert!(errors.contains("--suspects"), "{errors}");
+}

@@ -199,6 +199,8 @@ fn run_with_updates(faults: Vec<Fault>) {
     let (image, mut slots) = (live.image().unwrap(), Slots::default());
     image.commands().for_each(|command| slots.run(&command));
     let mut engine = CpuEngine::new(&image).unwrap();
+    // As the image would have it: the device reads the numbers of both by one metadata.
+    engine.update(&[], metadata_of(0)).unwrap();
     let fake = FakeCard::new(&LAB, 5, faults).by_tables();
     let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine.clone()).unwrap();
     let (mut version, mut set) = (0, rules());

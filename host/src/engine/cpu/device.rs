@@ -27,6 +27,11 @@ impl CpuDevice {
         let host = HostEngine::new(Arc::new(HostRules::new(engine.metadata())?));
         Ok(Self { engine, host, decided: VecDeque::new() })
     }
+
+    /// The signatures as the host finishes them.
+    pub fn host_rules(&self) -> &Arc<HostRules> {
+        self.host.rules()
+    }
 }
 
 impl Device for CpuDevice {

@@ -12,6 +12,7 @@
 //! Packets must come in order, each once: flows and counters go by what came before. So all devices have the same
 //! answers.
 
+mod blind;
 mod rules;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::verify::flow::{FlowState, FlowTable};
 use crate::verify::layers::Layers;
 use crate::verify::run::{Budget, Scratch};
 use crate::verify::threshold::Thresholds;
+use blind::Blind;
 use rules::{Kind, Rule};
 
 /// Finishes decisions by rules, and keeps what one packet does not tell.
@@ -44,6 +46,7 @@ pub struct HostEngine {
     marks: Marks,
     candidates: Vec<u32>,
     counts: Counts,
+    blind: Blind,
 }
 
 /// What is true of the packet at hand: places that carry its number.
@@ -79,6 +82,7 @@ impl HostEngine {
             marks: Marks::default(),
             candidates: Vec::new(),
             counts: Counts::default(),
+            blind: Blind::default(),
         };
         engine.marks.fit(&engine.rules);
         engine
@@ -115,10 +119,14 @@ impl HostEngine {
         }
         let Counts { packets, verified, over_budget } = self.counts;
         let each = if packets == 0 { 0.0 } else { verified as f64 / packets as f64 };
-        vec![
+        let mut lines = vec![
             ("signatures verified a packet".to_owned(), format!("{each:.3}")),
             ("packets over the budget of verification".to_owned(), over_budget.to_string()),
-        ]
+        ];
+        if self.rules.has_prefilters() {
+            lines.extend(self.blind.lines());
+        }
+        lines
     }
 
     /// What the rules say of the next packet; `headed` is what its headers say, `nanos` the time of its capture.
@@ -134,6 +142,9 @@ impl HostEngine {
         let layers = Layers::new(packet, headed.header);
         // Whatever the rules: others may come.
         let flow = self.flows.update(&layers);
+        if rules.has_prefilters() {
+            self.blind.count(&layers, flow);
+        }
         if headed.headers.is_empty() {
             return decision;
         }
