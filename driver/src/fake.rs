@@ -178,6 +178,11 @@ impl Mappings {
     pub fn regions(&self) -> usize {
         self.regions.len()
     }
+
+    fn remove(&mut self, iova: u64) {
+        self.regions.retain(|m| m.iova != iova);
+        self.torn += u64::from(self.is_enabled);
+    }
 }
 
 /// [`Mappings`], shared.
@@ -279,6 +284,23 @@ impl FakeCard {
     /// Adds a fault.
     pub fn add(&mut self, fault: Fault) {
         self.faults.push(fault);
+    }
+
+    /// Lets the card reach memory that something else mapped for it.
+    pub fn attach(&mut self, iova: u64, memory: Arc<DmaMemory>, direction: Direction) {
+        lock(&self.mappings).regions.push(Mapped { iova, memory, direction });
+    }
+
+    /// Takes memory away from the card.
+    pub fn detach(&mut self, iova: u64) {
+        lock(&self.mappings).remove(iova);
+    }
+
+    /// Whether the card has something to do that it will do by itself.
+    pub fn is_busy(&self) -> bool {
+        let is_behind = self.is_running() && self.pipeline.cidx != self.reg(Csr::H2cPidx);
+        let is_owing = !self.pipeline.results.is_empty() || self.pipeline.is_status_due;
+        !self.is_hung && (is_behind || is_owing && self.reg(Csr::Control) & CONTROL_ENABLE != 0)
     }
 
     /// The mappings, to be looked at when the card is gone.
@@ -410,11 +432,7 @@ impl Transport for FakeCard {
         self.next_iova += memory.bytes() as u64 + (self.rng.random_range(1..100) << 12);
         lock(&self.mappings).regions.push(Mapped { iova, memory: Arc::clone(&memory), direction });
         let table = Arc::clone(&self.mappings);
-        let unmap = move || {
-            let mut table = lock(&table);
-            table.regions.retain(|m| m.iova != iova);
-            table.torn += u64::from(table.is_enabled);
-        };
+        let unmap = move || lock(&table).remove(iova);
         Ok(DmaRegion::new(memory, Iova(iova), direction, unmap))
     }
 

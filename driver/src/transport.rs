@@ -49,6 +49,19 @@ pub enum TransportError {
         /// How long was waited, in nanoseconds.
         waited_ns: u64,
     },
+    /// The card is gone from the bus: every read gives ones.
+    #[error("register {offset:#05x}: all ones, and so is the register ID: the card is gone from the bus")]
+    Gone {
+        /// Byte offset in BAR0.
+        offset: u16,
+    },
+    /// What lies between driver and card failed.
+    #[error("the transport failed")]
+    Broken {
+        /// What came between.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// No memory could be mapped for the card.
     #[error("cannot map {bytes} bytes for the card")]
     Map {
