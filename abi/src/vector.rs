@@ -134,6 +134,8 @@ impl Flags {
     pub const EXT_CHAIN: u16 = 1 << 6;
     /// Longer than [`crate::h2c::PACKET_BYTES_MAX`].
     pub const JUMBO: u16 = 1 << 7;
+    /// Host only: a signature that a packet alone cannot decide selects it for a full IDS.
+    pub const SUSPECT: u16 = 1 << 8;
     /// Card only: the header does not fit the card's parser; the host decides the packet.
     pub const DEFER: u16 = 1 << 14;
     /// Card only: more matching signature headers than the record holds; the host decides.

@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::faults::{Fault, Faults};
 use crate::memory::{CardMemory, Refused};
 use crate::ports::{Inputs, Outputs};
-pub use rules::Violation;
+pub use rules::{PATIENCE_CYCLES, Violation};
 
 /// OKAY (A3.4.4).
 pub const OKAY: u8 = 0;
@@ -99,6 +99,7 @@ pub struct AxiSlave {
     reads: read::Reads,
     writes: write::Writes,
     before: Option<(Inputs, Outputs)>,
+    waits: rules::Waits,
     traffic: Traffic,
     findings: Findings,
 }
@@ -149,6 +150,7 @@ impl AxiSlave {
             reads: read::Reads::default(),
             writes: write::Writes::default(),
             before: None,
+            waits: rules::Waits::default(),
             traffic: Traffic::default(),
             findings: Findings::default(),
         }
@@ -165,6 +167,11 @@ impl AxiSlave {
     /// Whether a burst is on its way.
     pub fn is_busy(&self) -> bool {
         self.reads.is_busy() || self.writes.is_busy()
+    }
+
+    /// The host enabled or stopped the card: from a stop on, it has to come to rest in time.
+    pub fn note_enable(&mut self, is_enabled: bool) {
+        self.waits.stopped = if is_enabled { None } else { self.waits.stopped.or(Some(0)) };
     }
 
     /// Adds a fault; its count starts now.
@@ -196,6 +203,7 @@ impl AxiSlave {
     /// visible in host memory.
     pub fn observe(&mut self, inputs: &Inputs, outputs: &Outputs) -> bool {
         self.check_stable(inputs, outputs);
+        self.check_patience(inputs, outputs);
         self.observe_reads(inputs, outputs);
         self.observe_writes(inputs, outputs);
         self.before = Some((*inputs, *outputs));

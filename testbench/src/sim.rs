@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use wiresift_abi::csr::{CONTROL_ENABLE, Csr};
 use wiresift_abi::geometry::Geometry;
 use wiresift_driver::{Direction, DmaRegion, Transport, TransportError};
 
@@ -335,6 +336,9 @@ impl Transport for SimCard {
     }
 
     fn write_register(&mut self, offset: u16, value: u32) -> Result<(), TransportError> {
+        if offset == Csr::Control as u16 {
+            self.axi.note_enable(value & CONTROL_ENABLE != 0);
+        }
         self.pause();
         self.inputs.s_axil_awaddr = offset;
         self.inputs.s_axil_wdata = value;

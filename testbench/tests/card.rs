@@ -8,14 +8,15 @@ use std::collections::VecDeque;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wiresift_abi::csr::{Counter, ErrorCode};
+use wiresift_abi::csr::{Counter, Csr, ErrorCode, STATUS_IDLE};
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_driver::conservation::{CallerCounters, ConservationError};
 use wiresift_driver::error::Cause;
 use wiresift_driver::{Card, Config, DriverError, Transport};
-use wiresift_testbench::axi::Timing;
+use wiresift_testbench::axi::{PATIENCE_CYCLES, Timing};
 use wiresift_testbench::library::BuildError;
 use wiresift_testbench::model::ModelError;
+use wiresift_testbench::sim::CYCLE_NS;
 use wiresift_testbench::{Fault, FaultKind, Options, Side, SimCard, SimError, When};
 
 const VERSION: u16 = 0x7a5;
@@ -313,4 +314,37 @@ fn a_shutdown_in_mid_stream_leaves_no_access_behind() {
     let memory = bench.card.transport().memory().clone();
     let counters = bench.card.shutdown().unwrap();
     assert_eq!((counters.discarded, memory.regions()), (in_flight, 0));
+}
+
+/// The AWS F2 shell wants the bus at rest 8 us after a stop; here the stop comes at any moment of full traffic, and the
+/// bus answers after one microsecond.
+#[test]
+fn the_bus_is_at_rest_soon_after_a_stop() {
+    let mut longest = 0;
+    for (seed, geometry) in [(30, &LAB), (31, &LAB), (32, &LAB), (33, &LINE), (34, &LINE)] {
+        let timing = Timing { reads_in_flight: geometry.reads_in_flight, ..bus(250, 20, 0) };
+        let Some(mut bench) = Bench::new(&options(geometry, seed, timing)) else { return };
+        let packets = rules::packets(seed, 2000);
+        while bench.counters.verdicts < 300 {
+            bench.move_on(&packets).unwrap();
+        }
+        for _ in 0..bench.rng.random_range(0..300) {
+            bench.card.transport_mut().step();
+        }
+        let sim = bench.card.transport_mut();
+        let start = sim.now_ns();
+        sim.write_csr(Csr::Control, 0).unwrap();
+        while sim.read_csr(Csr::Status).unwrap() & STATUS_IDLE == 0 {
+            assert!(sim.now_ns() - start < 1_000_000, "it never comes to rest");
+        }
+        let took = sim.now_ns() - start;
+        assert!(took <= PATIENCE_CYCLES * CYCLE_NS, "{}: {took} ns", geometry.name);
+        longest = longest.max(took);
+        // Nothing comes behind it; the checker of the bus would see it.
+        for _ in 0..2 * PATIENCE_CYCLES {
+            sim.step();
+        }
+        sim.check().unwrap();
+    }
+    println!("at rest at the latest {longest} ns after a stop");
 }

@@ -83,7 +83,7 @@ impl ClassifyArgs {
         let engine = CpuEngine::new(image)?;
         let device: Box<dyn Device> = match self.device {
             DeviceName::Rtl => self.simulated_card(image, metadata.clone(), engine)?,
-            DeviceName::Cpu | DeviceName::Reference => Box::new(CpuDevice::new(engine)),
+            DeviceName::Cpu | DeviceName::Reference => Box::new(CpuDevice::new(engine)?),
         };
         Ok(Built { device, metadata, watch: None })
     }

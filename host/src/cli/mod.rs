@@ -3,6 +3,7 @@
 mod check;
 mod classify;
 mod device;
+mod explain;
 mod image;
 mod load;
 
@@ -98,6 +99,9 @@ struct CheckArgs {
     /// List every signature.
     #[arg(long)]
     verbose: bool,
+    /// Say what becomes of the signature of this id and why, and nothing else. May be repeated.
+    #[arg(long, value_name = "SID")]
+    explain: Vec<u32>,
 }
 
 #[derive(Args)]

@@ -24,10 +24,12 @@ use wiresift_abi::vector::Flags;
 use wiresift_driver::conservation::{CallerCounters, CardCounters};
 use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
 
-use super::cpu::{CpuEngine, EngineError};
+use super::cpu::parse::Header;
+use super::cpu::{CpuEngine, EngineError, Headed};
+use super::host::{HostEngine, HostRules};
 use crate::decision::Decision;
 use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
-use crate::metadata::{Metadata, settle};
+use crate::metadata::Metadata;
 
 /// Batches that a device takes before it decides one: enough to keep the ring filled.
 const BATCHES: usize = 4;
@@ -41,7 +43,10 @@ pub struct CardDevice<T: Transport> {
     check: Check<T>,
     /// Only [`Device::summary`], which reads registers, borrows it; the rest has it for itself.
     card: RefCell<Card<T>>,
-    engine: HostEngine,
+    /// Gives the headers of the packets that the card leaves to the host.
+    tables: HostTables,
+    /// Finishes every decision, in the order of the packets.
+    host: HostEngine,
     /// Rules of the batches to come.
     rules: Rules,
     batches: VecDeque<Pending>,
@@ -57,11 +62,11 @@ pub struct CardDevice<T: Transport> {
 #[derive(Clone)]
 struct Rules {
     version: u16,
-    metadata: Arc<Metadata>,
+    host: Arc<HostRules>,
 }
 
 /// The CPU engine, which follows the rules of the card when it is needed.
-struct HostEngine {
+struct HostTables {
     engine: CpuEngine,
     version: u16,
     /// Updates that the engine has not seen, in order.
@@ -90,7 +95,7 @@ impl<T: Transport> CardDevice<T> {
     /// built from the same image, `name` is that of the command line.
     ///
     /// # Errors
-    /// Where the card does not come up, or the image is not for it.
+    /// Where the card does not come up, the image is not for it, or its signatures cannot be verified.
     pub fn open(
         name: &'static str,
         transport: T,
@@ -103,12 +108,16 @@ impl<T: Transport> CardDevice<T> {
         let mut card = Card::open(transport, Config::default()).map_err(failed)?;
         let version = card.load(image).map_err(failed)?.version;
         let loaded = card.card_counters().map_err(failed)?;
+        let host =
+            HostRules::new(&metadata).map_err(|error| failure(name, "cannot verify signatures", error))?;
+        let host = Arc::new(host);
         Ok(Self {
             name,
             check,
             card: RefCell::new(card),
-            engine: HostEngine { engine, version, behind: VecDeque::new() },
-            rules: Rules { version, metadata },
+            tables: HostTables { engine, version, behind: VecDeque::new() },
+            host: HostEngine::new(Arc::clone(&host)),
+            rules: Rules { version, host },
             batches: VecDeque::new(),
             verdicts: Vec::new(),
             posted: 0,
@@ -161,9 +170,7 @@ impl<T: Transport> CardDevice<T> {
                     self.broken(format!("a verdict for packet {} that was not posted", verdict.packet))
                 );
             };
-            let decision = self.decision(&verdict, at)?;
-            self.batches[at].decisions.push(decision);
-            self.answered += 1;
+            self.decide(&verdict, at)?;
         }
         self.verdicts = verdicts;
         self.decide_jumbo()
@@ -177,24 +184,22 @@ impl<T: Transport> CardDevice<T> {
                     return Ok(());
                 }
                 self.left.jumbo += 1;
-                let engine =
-                    self.engine.at(pending.rules.version).map_err(|error| behind(self.name, error))?;
-                let decision = engine.decide(packet);
-                pending.decisions.push(decision);
+                pending
+                    .decide_by(&mut self.tables, &mut self.host)
+                    .map_err(|error| behind(self.name, error))?;
             }
         }
         Ok(())
     }
 
-    /// What a verdict says of the next packet of batch `at`, which waits for one.
-    fn decision(&mut self, verdict: &Verdict, at: usize) -> Result<Decision, DeviceError> {
-        let Pending { rules, .. } = &self.batches[at];
-        let Rules { version, metadata } = rules.clone();
-        let Some(packet) = self.batches[at].undecided().filter(|_| verdict.packet == self.answered) else {
+    /// Decides the next packet of batch `at`, which waits for a verdict, by this one.
+    fn decide(&mut self, verdict: &Verdict, at: usize) -> Result<(), DeviceError> {
+        let Rules { version, host } = self.batches[at].rules.clone();
+        if self.batches[at].is_decided() || verdict.packet != self.answered {
             return Err(
                 self.broken(format!("packet {} decided instead of {}", verdict.packet, self.answered))
             );
-        };
+        }
         if verdict.version != version {
             let (packet, by) = (verdict.packet, verdict.version);
             return Err(self.broken(format!("packet {packet} decided by version {by} instead of {version}")));
@@ -202,25 +207,19 @@ impl<T: Transport> CardDevice<T> {
         if verdict.flags.0 & Flags::HOST_DECIDES != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
-            let engine = self.engine.at(version).map_err(|error| behind(self.name, error))?;
-            return Ok(engine.decide(packet));
-        }
-        let acl = match verdict.acl {
-            Some(id) => match metadata.acl_place(id) {
-                None => return Err(self.broken(format!("a verdict names ACL rule {id}"))),
-                place => place,
-            },
-            None => None,
-        };
-        let mut signatures = Vec::new();
-        for id in verdict.ids() {
-            match metadata.headers.get(*id as usize) {
-                Some(header) => signatures.extend(header),
-                None => return Err(self.broken(format!("a verdict names signature header {id}"))),
+            let pending = &mut self.batches[at];
+            pending.decide_by(&mut self.tables, &mut self.host).map_err(|error| behind(self.name, error))?;
+        } else {
+            if let Some(id) = verdict.acl.filter(|id| host.metadata().acl_place(*id).is_none()) {
+                return Err(self.broken(format!("a verdict names ACL rule {id}")));
             }
+            if let Some(id) = verdict.ids().iter().find(|id| **id as usize >= host.headers()) {
+                return Err(self.broken(format!("a verdict names signature header {id}")));
+            }
+            self.batches[at].decide_with(&mut self.host, verdict);
         }
-        settle(&mut signatures);
-        Ok(Decision { acl, signatures, flags: verdict.flags })
+        self.answered += 1;
+        Ok(())
     }
 
     /// Whether card, driver and this device counted the same, and the bus was kept in order.
@@ -240,7 +239,7 @@ impl<T: Transport> CardDevice<T> {
     }
 }
 
-impl HostEngine {
+impl HostTables {
     /// Updates that the engine is behind at most.
     const BEHIND: usize = 64;
 
@@ -296,6 +295,28 @@ impl Pending {
     fn undecided(&self) -> Option<&[u8]> {
         (!self.is_decided()).then(|| self.batch.packet(self.decisions.len()))
     }
+
+    /// Decides the first packet without a decision on the host alone.
+    fn decide_by(&mut self, tables: &mut HostTables, host: &mut HostEngine) -> Result<(), EngineError> {
+        let at = self.decisions.len();
+        let Self { batch, rules, decisions, .. } = self;
+        let engine = tables.at(rules.version)?;
+        host.follow(&rules.host);
+        engine.classify(std::iter::once(batch.packet(at)), |packet, headed| {
+            decisions.push(host.decide(packet, batch.info(at).nanos, headed));
+        });
+        Ok(())
+    }
+
+    /// Decides the first packet without a decision by a verdict that its rules explain.
+    fn decide_with(&mut self, host: &mut HostEngine, verdict: &Verdict) {
+        let at = self.decisions.len();
+        let packet = self.batch.packet(at);
+        let header = Header { flags: verdict.flags.0, ..Header::of(packet) };
+        host.follow(&self.rules.host);
+        let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header };
+        self.decisions.push(host.decide(packet, self.batch.info(at).nanos, &headed));
+    }
 }
 
 impl<T: Transport> Device for CardDevice<T> {
@@ -310,6 +331,8 @@ impl<T: Transport> Device for CardDevice<T> {
     }
 
     fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
+        let host =
+            update.host_rules().map_err(|error| failure(self.name, "cannot verify signatures", error))?;
         // The packets of the batches before go into the ring before the commands.
         while self.batches.iter().any(|pending| pending.posted < pending.batch.len()) {
             self.step()?;
@@ -320,8 +343,8 @@ impl<T: Transport> Device for CardDevice<T> {
             // Where that helps, it posts the commands too.
             card.recover(error).map_err(|error| failure(self.name, "cannot change its rules", error))?;
         }
-        self.engine.note(update);
-        self.rules = Rules { version: update.version, metadata: update.metadata.clone() };
+        self.tables.note(update);
+        self.rules = Rules { version: update.version, host };
         Ok(())
     }
 
@@ -331,7 +354,7 @@ impl<T: Transport> Device for CardDevice<T> {
             if self.batches.front().is_none_or(Pending::is_decided) {
                 let decided = self.batches.pop_front();
                 if let Some(pending) = &decided {
-                    let kept_up = self.engine.keep_up(pending.rules.version);
+                    let kept_up = self.tables.keep_up(pending.rules.version);
                     kept_up.map_err(|error| behind(self.name, error))?;
                 }
                 if decided.is_some() && self.batches.is_empty() {
@@ -352,6 +375,7 @@ impl<T: Transport> Device for CardDevice<T> {
             ("decided by the host: cut".to_owned(), cut.to_string()),
             ("decided by the host: jumbo".to_owned(), jumbo.to_string()),
         ];
+        lines.extend(self.host.summary());
         let mut card = self.card.borrow_mut();
         let recoveries = card.counters().recoveries;
         match card.card_counters() {

@@ -14,6 +14,7 @@ use crate::capture::synthesize;
 use crate::decision::Decision;
 use crate::device::{Batch, PacketInfo};
 use crate::metadata::{AclInfo, Metadata, SignatureInfo};
+use crate::rules::detect::Detect;
 use crate::rules::model::{AclAction, Origin, RuleClass, SignatureAction};
 
 fn origin(file: &str, line: u32) -> Origin {
@@ -32,6 +33,7 @@ fn signature(sid: u32, action: SignatureAction, msg: &str) -> SignatureInfo {
         references: vec![],
         metadata: vec![],
         class: RuleClass::Exact,
+        detect: Detect::default(),
         origin: origin("a.rules", sid),
     }
 }
@@ -65,6 +67,7 @@ fn decided() -> [Decided; 2] {
     let decision = |acl, signatures: &[u32], flags| Decision {
         acl,
         signatures: signatures.to_vec(),
+        suspects: Vec::new(),
         flags: Flags(flags),
     };
     let mut first = Batch::new(0);

@@ -289,3 +289,85 @@ fn a_request_during_reset_is_a_violation() {
     assert_eq!(bench.violations(), [Violation::Reset { channel: "AR" }]);
     assert_eq!(bench.slave.traffic().reads, 0);
 }
+
+#[test]
+fn what_the_shell_of_a_board_does_not_wait_for_is_a_violation() {
+    let too_long = PATIENCE_CYCLES + 20;
+    let deaf = Outputs::default();
+    // Answers that are not taken.
+    let mut bench = Bench::fast();
+    let request = bench.read(0, 1);
+    bench.ask(request);
+    for _ in 0..too_long {
+        bench.cycle(deaf);
+    }
+    assert_eq!(bench.violations(), [Violation::Slow { channel: "R" }]);
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 1);
+    bench.cycle(request);
+    bench.cycle(Outputs { m_axi_bready: 0, ..data(1, 1) });
+    for _ in 0..too_long {
+        bench.cycle(deaf);
+    }
+    assert_eq!(bench.violations(), [Violation::Slow { channel: "B" }]);
+    // Data that does not come.
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 2);
+    bench.cycle(request);
+    bench.cycle(data(1, 0));
+    for _ in 0..too_long {
+        bench.cycle(wait());
+    }
+    assert_eq!(bench.violations(), [Violation::Slow { channel: "W" }]);
+    // In time, and just so.
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 1);
+    bench.cycle(request);
+    for _ in 0..PATIENCE_CYCLES {
+        bench.cycle(wait());
+    }
+    bench.cycle(data(1, 1));
+    for _ in 0..100 {
+        bench.cycle(wait());
+    }
+    assert_eq!(bench.violations(), []);
+}
+
+#[test]
+fn what_comes_long_after_a_stop_is_a_violation() {
+    for channel in ["AR", "AW", "W"] {
+        let mut bench = Bench::fast();
+        bench.slave.note_enable(false);
+        for _ in 0..PATIENCE_CYCLES {
+            bench.cycle(wait());
+        }
+        assert_eq!(bench.violations(), []);
+        let late = match channel {
+            "AR" => bench.read(0, 1),
+            "AW" => bench.write(0, 1),
+            _ => data(1, 1),
+        };
+        bench.cycle(late);
+        assert_eq!(bench.violations(), [Violation::Drain { channel }]);
+    }
+    let mut bench = Bench::fast();
+    bench.slave.note_enable(false);
+    for _ in 0..PATIENCE_CYCLES {
+        bench.cycle(wait());
+    }
+    bench.slave.note_enable(true);
+    let request = bench.read(0, 1);
+    bench.cycle(request);
+    assert_eq!(bench.violations(), [], "it was started again");
+}
+
+#[test]
+fn strobes_with_a_hole_are_a_violation() {
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 3);
+    bench.cycle(request);
+    for (strobe, last) in [(0xfff0, 0), (0xf00f, 0), (0, 1)] {
+        bench.cycle(Outputs { m_axi_wstrb: strobe, ..data(1, last) });
+    }
+    assert_eq!(bench.violations(), [Violation::Strobe { strobe: 0xf00f }]);
+}

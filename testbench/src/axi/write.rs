@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rand::Rng;
 
-use super::rules::{Request, Violation};
+use super::rules::{Request, Violation, is_one_piece};
 use super::{AxiSlave, DECERR, OKAY, SLVERR, Stall};
 use crate::faults::FaultKind;
 use crate::ports::{Beat, Inputs, Outputs};
@@ -55,6 +55,12 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    /// Whether a burst was asked for whose data has not come.
+    pub(super) fn is_owing(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Whether a burst was asked for that was not answered.
     pub(super) fn is_busy(&self) -> bool {
         !self.open.is_empty() || !self.whole.is_empty() || self.answer.is_some()
     }
@@ -111,6 +117,9 @@ impl AxiSlave {
         if outputs.m_axi_wvalid != 0 && inputs.m_axi_wready != 0 {
             self.traffic.beats_written += 1;
             let (data, strobe) = (outputs.m_axi_wdata, outputs.m_axi_wstrb);
+            if !is_one_piece(strobe) {
+                self.findings.violation(self.cycle, Violation::Strobe { strobe });
+            }
             self.writes.early.push_back(Data { data, strobe, last: outputs.m_axi_wlast });
         }
         self.match_data();

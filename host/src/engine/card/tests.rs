@@ -13,6 +13,7 @@ use crate::capture::synthesize;
 use crate::compile::live::{Live, Update};
 use crate::compile::{self, Compiled, Options};
 use crate::metadata::{AclInfo, SignatureInfo};
+use crate::rules::detect::Detect;
 use crate::rules::model::{
     AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleClass,
     RuleSet, SignatureAction,
@@ -57,6 +58,7 @@ fn signature() -> SignatureInfo {
         references: Vec::new(),
         metadata: Vec::new(),
         class: RuleClass::Exact,
+        detect: Detect::default(),
         origin: Origin::default(),
     }
 }
@@ -74,6 +76,20 @@ fn metadata_of(version: u32) -> Arc<Metadata> {
         Arc::new(Metadata { acl: vec![rule; 5], acl_ids, signatures: vec![signature(); 3], headers })
     };
     ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
+}
+
+/// The same as the host goes by it.
+fn host_rules_of(version: u32) -> Arc<HostRules> {
+    static ALL: OnceLock<Vec<Arc<HostRules>>> = OnceLock::new();
+    let of = |version| Arc::new(HostRules::new(&metadata_of(version)).unwrap());
+    ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
+}
+
+/// Changes the metadata by which verdicts are read.
+fn change_metadata(device: &mut CardDevice<FakeCard>, change: impl FnOnce(&mut Metadata)) {
+    let mut metadata = Metadata::clone(device.rules.host.metadata());
+    change(&mut metadata);
+    device.rules.host = Arc::new(HostRules::new(&Arc::new(metadata)).unwrap());
 }
 
 fn open(faults: Vec<Fault>) -> Result<(CardDevice<FakeCard>, CpuEngine), DeviceError> {
@@ -118,7 +134,7 @@ fn expected_of(packet: &[u8], engine: &mut CpuEngine, version: u32, tables: u64)
     let mut signatures = ids.into_iter().map(|id| (id + version % MEANINGS) % 3).collect::<Vec<_>>();
     signatures.sort_unstable();
     signatures.dedup();
-    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, flags }
+    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, suspects: Vec::new(), flags }
 }
 
 /// Runs all batches as the session does, and checks every decision.
@@ -200,8 +216,9 @@ fn run_with_updates(faults: Vec<Fault>) {
             let lines = commands.iter().map(|line| Command::from_line(line, &LAB).unwrap());
             lines.for_each(|command| slots.run(&command));
             engine.update(&commands, metadata_of(version)).unwrap();
-            let (metadata, rules) = (metadata_of(version), Arc::new(set.clone()));
-            let update = RuleUpdate { version: number, commands: commands.into(), metadata, rules, counts };
+            let metadata = metadata_of(version);
+            let update = Update { version: number, commands, metadata, counts };
+            let update = RuleUpdate::with(update, Arc::new(set.clone()), host_rules_of(version));
             device.update(&Arc::new(update)).unwrap();
         }
         let want = batch.packets().map(|packet| expected_of(packet, &mut engine, version, slots.hash()));
@@ -256,12 +273,12 @@ fn a_fault_that_stays_is_an_error() {
 #[test]
 fn rules_and_headers_that_do_not_exist_are_errors() {
     let (mut device, _) = open(vec![]).unwrap();
-    Arc::make_mut(&mut device.rules.metadata).headers.truncate(1000);
+    change_metadata(&mut device, |metadata| metadata.headers.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names signature header"));
     let (mut device, _) = open(vec![]).unwrap();
-    Arc::make_mut(&mut device.rules.metadata).acl_ids.truncate(1000);
+    change_metadata(&mut device, |metadata| metadata.acl_ids.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names ACL rule"));
