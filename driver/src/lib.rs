@@ -9,7 +9,7 @@
 //! 5. [`c2h`]: records taken by phase, everything in them checked, verdicts tied to packets.
 //! 6. [`card`]: [`card::Card`], which ties these together: bring-up (`bringup`), post and poll,
 //!    loading a rule image (`loader`), changing it under traffic ([`update`]), stop and recovery
-//!    (`recovery`, `tables`), the books (`conservation`).
+//!    (`recovery`, [`tables`]), the books (`conservation`).
 //! 7. [`vfio_user`]: a card that another process serves over a socket, as a transport; addresses for the card
 //!    ([`iova`]) and its mapped registers ([`bar`]).
 //! 8. `fake`: the rings of a card as plain Rust, for tests (feature `fake-card`).
@@ -32,7 +32,7 @@ pub mod iova;
 mod loader;
 mod recovery;
 pub mod ring;
-mod tables;
+pub mod tables;
 pub mod transport;
 pub mod update;
 pub mod vfio_user;
