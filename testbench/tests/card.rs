@@ -325,7 +325,7 @@ fn a_shutdown_in_mid_stream_leaves_no_access_behind() {
 fn the_bus_is_at_rest_soon_after_a_stop() {
     let mut longest = 0;
     for (seed, geometry) in [(30, &LAB), (31, &LAB), (32, &LAB), (33, &LINE), (34, &LINE)] {
-        let timing = Timing { reads_in_flight: geometry.reads_in_flight, ..bus(250, 20, 0) };
+        let timing = bus(geometry, 250, 20, 0);
         let Some(mut bench) = Bench::new(&options(geometry, seed, timing)) else { return };
         let packets = rules::packets(seed, 2000);
         while bench.counters.verdicts < 300 {

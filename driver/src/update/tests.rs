@@ -20,7 +20,6 @@ const CONFIG: Config = Config {
     c2h_records_log2: 8,
     reread_ns: 20_000,
     timeout_ns: 1_000_000,
-    spin_ns: u64::MAX,
     recoveries: 3,
     spin_ns: u64::MAX,
 };
