@@ -136,7 +136,7 @@ mod tests {
             (", CN", vec![]),
             ("mailAddress", vec![]),
             ("Internet Widgits Pty Ltd", vec!["Internet Widgits Pty Ltd"]),
-            ("2.5.4.17=1234", vec![]),
+            ("2.5.4.17=1234", vec!["1234"]),
             ("OU=O", vec!["O"]),
             ("OU=O, O", vec!["O"]),
         ] {
