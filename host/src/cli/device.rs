@@ -1,15 +1,25 @@
 //! The device that `--device` names.
 
+use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "card")]
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use wiresift_abi::image::Image;
+#[cfg(feature = "card")]
+use wiresift_driver::{
+    Config,
+    vfio_user::{Options as SocketOptions, VfioUser},
+};
 use wiresift_host::capture::STANDARD_INPUT;
 use wiresift_host::compile::live::Live;
 use wiresift_host::compile::{self, Options};
 use wiresift_host::device::Device;
-#[cfg(feature = "rtl")]
+#[cfg(feature = "card")]
 use wiresift_host::engine::card::CardDevice;
+#[cfg(feature = "card")]
+use wiresift_host::engine::card::failover::{Failover, Return};
 use wiresift_host::engine::cpu::{CpuDevice, CpuEngine};
 use wiresift_host::engine::reference::ReferenceDevice;
 use wiresift_host::metadata::Metadata;
@@ -20,6 +30,10 @@ use wiresift_testbench::{Options as SimOptions, SimCard};
 
 use super::load::Loaded;
 use super::{ClassifyArgs, DeviceName};
+
+/// First wait before a card that failed is tried again.
+#[cfg(feature = "card")]
+const RETURN_AFTER: Duration = Duration::from_secs(1);
 
 /// A device, and what its decisions mean.
 pub struct Built {
@@ -72,7 +86,7 @@ impl ClassifyArgs {
                 let metadata = live.metadata().clone();
                 Built { device: Box::new(ReferenceDevice::new(&rules)), metadata, watch: None }
             }
-            DeviceName::Cpu | DeviceName::Rtl => self.build(&live.image()?, live.metadata().clone())?,
+            _ => self.build(&live.image()?, live.metadata().clone())?,
         };
         let (files, reading) = (self.rules.files.clone(), self.rules.reading());
         built.watch = Some(Watch { files, reading, stamps, rules: Arc::new(rules), live });
@@ -81,11 +95,38 @@ impl ClassifyArgs {
 
     fn build(&self, image: &Image, metadata: Arc<Metadata>) -> Result<Built> {
         let engine = CpuEngine::new(image)?;
-        let device: Box<dyn Device> = match self.device {
+        let device: Box<dyn Device> = match &self.device {
             DeviceName::Rtl => self.simulated_card(image, metadata.clone(), engine)?,
+            DeviceName::VfioUser(socket) => self.served_card(socket, image, metadata.clone(), engine)?,
             DeviceName::Cpu | DeviceName::Reference => Box::new(CpuDevice::new(engine)?),
         };
         Ok(Built { device, metadata, watch: None })
+    }
+
+    #[cfg(not(feature = "card"))]
+    fn served_card(&self, _: &Path, _: &Image, _: Arc<Metadata>, _: CpuEngine) -> Result<Box<dyn Device>> {
+        bail!("this build has no cards (feature `card`)")
+    }
+
+    /// A card that another process serves. It may fail, and come back.
+    #[cfg(feature = "card")]
+    fn served_card(
+        &self,
+        socket: &Path,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+    ) -> Result<Box<dyn Device>> {
+        let socket = socket.to_owned();
+        let connect = move || VfioUser::connect(&socket, SocketOptions::default());
+        let card = connect()?;
+        let device =
+            CardDevice::open_with("vfio-user", card, Config::bus(), |_| Ok(()), image, metadata, engine)?;
+        if self.no_failover {
+            return Ok(Box::new(device));
+        }
+        let failover = Failover::new(Box::new(move || Ok(connect()?)), Return::After(RETURN_AFTER), image);
+        Ok(Box::new(device.with_failover(failover)))
     }
 
     #[cfg(not(feature = "rtl"))]

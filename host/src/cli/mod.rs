@@ -3,6 +3,7 @@
 mod check;
 mod classify;
 mod device;
+mod devices;
 mod explain;
 mod image;
 mod load;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wiresift_abi::geometry::{self, Geometry};
+use wiresift_host::devices::Address;
 use wiresift_host::rules::Reading;
 
 /// Sifts packets by access control lists and signatures, on a card or as a card would.
@@ -37,6 +39,12 @@ enum Command {
     Compile(CompileArgs),
     /// Show what is in a rule image.
     Inspect(InspectArgs),
+    /// List the cards of this machine, and what is missing to use them.
+    Devices(DevicesArgs),
+    /// Bind a card to vfio-pci, so that a process can use it (needs root).
+    Bind(BindArgs),
+    /// Give a card back to the driver that the kernel picks (needs root).
+    Unbind(UnbindArgs),
 }
 
 /// Where the rules come from and what they are compiled for.
@@ -67,9 +75,15 @@ struct RuleArgs {
 struct ClassifyArgs {
     #[command(flatten)]
     rules: RuleArgs,
-    /// What decides the packets.
-    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    /// What decides the packets: `cpu` (this machine, by the tables of the rule image), `rtl` (the simulated card, every
+    /// clock cycle of it), `vfio-user:SOCKET` (a card that another process serves, such as wiresift-simcard), or
+    /// `reference` (tries every rule as it is written: slow, to judge the others).
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = device_name)]
     device: DeviceName,
+    /// With a card: end with an error when it fails for good. Otherwise the CPU decides what is in flight and goes on by
+    /// the same rules, until the card is back.
+    #[arg(long)]
+    no_failover: bool,
     /// What the decisions are told as.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -124,14 +138,62 @@ struct InspectArgs {
     image: PathBuf,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Args)]
+struct DevicesArgs {
+    #[command(subcommand)]
+    command: Option<DevicesCommand>,
+    /// List every PCI device.
+    #[arg(long)]
+    all: bool,
+    /// Folder that stands for /, for tests.
+    #[arg(long, hide = true, global = true, default_value = "/")]
+    root: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum DevicesCommand {
+    /// Name what is missing (IOMMU, driver, group, rights, memory), with the command that mends it. Exit code 2 where
+    /// a card cannot be used.
+    Doctor {
+        /// Address of a card; all cards where none is given.
+        #[arg(value_name = "ADDRESS")]
+        address: Option<Address>,
+    },
+}
+
+#[derive(Args)]
+struct BindArgs {
+    /// Address on the PCI bus, for example 0000:01:00.0.
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Bind it although it has not the numbers of a Wiresift card.
+    #[arg(long)]
+    force: bool,
+    /// Folder that stands for /, for tests.
+    #[arg(long, hide = true, default_value = "/")]
+    root: PathBuf,
+}
+
+#[derive(Args)]
+struct UnbindArgs {
+    /// Address on the PCI bus, for example 0000:01:00.0.
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Folder that stands for /, for tests.
+    #[arg(long, hide = true, default_value = "/")]
+    root: PathBuf,
+}
+
+#[derive(Clone, PartialEq, Eq)]
 enum DeviceName {
     /// This machine, by the tables of the rule image.
     Cpu,
-    /// The simulated card: every clock cycle of it, so thousands of packets a second.
+    /// The simulated card in this process.
     Rtl,
-    /// Tries every rule as it is written: slow, to judge the others.
+    /// Tries every rule as it is written.
     Reference,
+    /// A card behind a socket.
+    VfioUser(PathBuf),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -152,6 +214,9 @@ impl Cli {
             Command::Check(args) => print(&check::run(&args)?),
             Command::Compile(args) => image::compile(&args),
             Command::Inspect(args) => print(&image::inspect(&args.image)?),
+            Command::Devices(args) => devices::run(&args),
+            Command::Bind(args) => devices::bind(&args),
+            Command::Unbind(args) => devices::unbind(&args),
         }
     }
 }
@@ -171,6 +236,16 @@ impl RuleArgs {
 
 fn geometry_names() -> clap::builder::PossibleValuesParser {
     geometry::ALL.map(|geometry| geometry.name).into()
+}
+
+fn device_name(text: &str) -> Result<DeviceName, String> {
+    match text.split_once(':') {
+        None if text == "cpu" => Ok(DeviceName::Cpu),
+        None if text == "rtl" => Ok(DeviceName::Rtl),
+        None if text == "reference" => Ok(DeviceName::Reference),
+        Some(("vfio-user", socket)) if !socket.is_empty() => Ok(DeviceName::VfioUser(socket.into())),
+        _ => Err("a device is cpu, rtl, reference or vfio-user:SOCKET".to_owned()),
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
