@@ -144,8 +144,11 @@ impl Flags {
     /// Flags with which the card hands a packet back to the host; no report shows them.
     pub const HOST_DECIDES: u16 = Self::DEFER | Self::CUT;
 
+    /// Flags that only the host sets: no verdict of a card may carry them.
+    pub const HOST_ONLY: u16 = Self::SUSPECT;
+
     /// Every flag that a report shows, with its name there, in order.
-    pub const NAMES: [(u16, &'static str); 8] = [
+    pub const NAMES: [(u16, &'static str); 9] = [
         (Self::TRUNCATED, "truncated"),
         (Self::MALFORMED, "malformed"),
         (Self::FRAGMENT, "fragment"),
@@ -154,6 +157,7 @@ impl Flags {
         (Self::TUNNEL, "tunnel"),
         (Self::EXT_CHAIN, "ext_chain"),
         (Self::JUMBO, "jumbo"),
+        (Self::SUSPECT, "suspect"),
     ];
 }
 

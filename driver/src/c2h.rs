@@ -72,7 +72,7 @@ const FLAGS_KNOWN: u16 = {
         known |= Flags::NAMES[n].0;
         n += 1;
     }
-    known
+    known & !Flags::HOST_ONLY
 };
 const CONTROL_KNOWN: u16 = (1 << (IDS_LSB + IDS_BITS)) - 1;
 

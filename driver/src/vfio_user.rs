@@ -286,6 +286,10 @@ impl Transport for VfioUser {
             .map_err(|error| TransportError::Reset { source: Box::new(error) })
     }
 
+    fn is_contained(&self) -> bool {
+        true
+    }
+
     /// Spins at first, then waits for messages of the card where it sends some, or gives the processor away.
     fn relax(&mut self) {
         self.idle = self.idle.saturating_add(1);

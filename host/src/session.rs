@@ -317,6 +317,7 @@ impl Pipeline<'_> {
         let exists = |decision: &Decision| {
             decision.acl.is_none_or(|place| (place as usize) < acl)
                 && decision.signatures.iter().all(|place| (*place as usize) < signatures)
+                && decision.suspects.iter().all(|place| (*place as usize) < signatures)
         };
         match decisions.iter().find(|decision| !exists(decision)) {
             Some(decision) => Err(format!("a decision names a rule that does not exist: {decision:?}")),

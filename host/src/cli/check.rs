@@ -165,7 +165,9 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
     }
     rows.extend([
         ("ACL rules".to_owned(), report.acl_rules.to_string()),
-        ("signatures evaluated".to_owned(), of(report.exact, report.signatures)),
+        ("signatures evaluated".to_owned(), of(report.evaluated, report.signatures)),
+        ("patterns".to_owned(), report.patterns.to_string()),
+        ("signatures without a pattern".to_owned(), report.without_pattern.to_string()),
         ("signature headers".to_owned(), report.headers.to_string()),
         ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
         ("entries cut into pieces".to_owned(), report.cut.to_string()),

@@ -98,7 +98,13 @@ impl ClassifyArgs {
         let device: Box<dyn Device> = match &self.device {
             DeviceName::Rtl => self.simulated_card(image, metadata.clone(), engine)?,
             DeviceName::VfioUser(socket) => self.served_card(socket, image, metadata.clone(), engine)?,
-            DeviceName::Cpu | DeviceName::Reference => Box::new(CpuDevice::new(engine)?),
+            DeviceName::Cpu | DeviceName::Reference => {
+                let mut device = CpuDevice::new(engine)?;
+                if !self.watch_rules {
+                    device.fix_rules();
+                }
+                Box::new(device)
+            }
         };
         Ok(Built { device, metadata, watch: None })
     }
@@ -145,7 +151,10 @@ impl ClassifyArgs {
         options.seed = self.seed.unwrap_or(options.seed);
         options.trace.clone_from(&self.trace);
         let card = SimCard::new(&options)?;
-        let device = CardDevice::open("rtl", card, |card| Ok(card.check()?), image, metadata, engine)?;
+        let mut device = CardDevice::open("rtl", card, |card| Ok(card.check()?), image, metadata, engine)?;
+        if !self.watch_rules {
+            device.fix_rules();
+        }
         Ok(Box::new(device))
     }
 }

@@ -118,8 +118,8 @@ fn fast_pattern(detect: &Detect) -> String {
     let has_content = contents.into_iter().any(|test| matches!(test, Test::Content(one) if !one.negated));
     let chosen = detect.fast_pattern.and_then(|fast| {
         let test = detect.buffers.get(fast.buffer)?.tests.get(fast.test)?;
-        let part = fast.part.map(|(from, count)| format!(", {count} bytes from byte {from}"));
-        Some(format!("{}{}, chosen by the rule", detect.test_text(test), part.unwrap_or_default()))
+        let part = fast.part.map(|(from, count)| format!("{count} from byte {from} of "));
+        Some(format!("{}{}, chosen by the rule", part.unwrap_or_default(), detect.test_text(test)))
     });
     match (chosen, has_content) {
         (Some(chosen), _) => chosen,

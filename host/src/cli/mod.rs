@@ -90,6 +90,13 @@ struct ClassifyArgs {
     /// File to write to instead of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Also write the packets that need a full IDS to this capture (pcap): those with the flag `suspect`.
+    #[arg(long, value_name = "FILE")]
+    suspects: Option<PathBuf>,
+    /// With --suspects: write their whole flows, as far as they were captured from the suspect on and a buffer of 64 MiB
+    /// holds what came before it.
+    #[arg(long, requires = "suspects")]
+    suspect_flows: bool,
     /// Look at the rule files while packets are decided, and put them in force when they change: between two packets,
     /// without a gap. A file with an error is reported, and the rules before it stay in force.
     #[arg(long)]

@@ -153,6 +153,11 @@ impl<T: Transport> CardDevice<T> {
         })
     }
 
+    /// Says that no update will come, so that nothing is kept for other rules.
+    pub fn fix_rules(&mut self) {
+        self.host.fix_rules();
+    }
+
     /// Fills the ring, lets the card run a moment and takes its verdicts; says whether there were any.
     fn step(&mut self) -> Result<bool, DeviceError> {
         let driven = self.post().and_then(|()| self.poll());

@@ -10,24 +10,32 @@ use serde::{Deserialize, Serialize};
 
 /// Everything that a signature asks beyond its header condition; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Detect {
     /// Fields of the packet. All must hold.
+    #[serde(skip_serializing_if = "is_default")]
     pub fields: Vec<FieldTest>,
     /// Tests of byte strings, buffer by buffer in the order in which the rule first names them. All must hold.
+    #[serde(skip_serializing_if = "is_default")]
     pub buffers: Vec<BufferTests>,
     /// Place of the test among those of the payload's buffer whose content was marked `fast_pattern`.
+    #[serde(skip_serializing_if = "is_default")]
     pub fast_pattern: Option<FastPattern>,
     /// Names of the variables of `byte_extract` and `byte_math`, by their numbers.
+    #[serde(skip_serializing_if = "is_default")]
     pub variables: Vec<String>,
     /// What it asks of the flow.
+    #[serde(skip_serializing_if = "is_default")]
     pub flow: Flow,
     /// `threshold` and `detection_filter`.
+    #[serde(skip_serializing_if = "is_default")]
     pub threshold: Option<Threshold>,
     /// `noalert`, `flowbits:noalert`: it matches and is not reported.
+    #[serde(skip_serializing_if = "is_default")]
     pub noalert: bool,
     /// What the rule asks beside all this and a packet alone cannot decide, in words; empty but for
     /// [`RuleClass::Prefilter`](super::model::RuleClass::Prefilter).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "is_default")]
     pub dropped: Vec<String>,
 }
 
@@ -112,24 +120,34 @@ pub enum Operand {
 
 /// A byte string that must or must not occur.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Content {
     /// The bytes, escapes undone; at least one.
+    #[serde(with = "latin1")]
     pub bytes: Vec<u8>,
     /// ASCII letters of either case are the same.
+    #[serde(skip_serializing_if = "is_default")]
     pub nocase: bool,
     /// It must not occur.
+    #[serde(skip_serializing_if = "is_default")]
     pub negated: bool,
     /// Bytes from the start of the buffer at which it may begin at the earliest.
+    #[serde(skip_serializing_if = "is_default")]
     pub offset: Option<Operand>,
     /// Bytes from the start of the buffer before whose end it must end (without `offset`); see the document.
+    #[serde(skip_serializing_if = "is_default")]
     pub depth: Option<Operand>,
     /// Bytes from the end of the last match at which it may begin at the earliest; may be negative.
+    #[serde(skip_serializing_if = "is_default")]
     pub distance: Option<Operand>,
     /// Bytes from the end of the last match, moved by `distance`, within which it must end.
+    #[serde(skip_serializing_if = "is_default")]
     pub within: Option<Operand>,
     /// `startswith`: it begins at the start of the buffer.
+    #[serde(skip_serializing_if = "is_default")]
     pub startswith: bool,
     /// `endswith`: it ends at the end of the buffer.
+    #[serde(skip_serializing_if = "is_default")]
     pub endswith: bool,
 }
 
@@ -142,26 +160,36 @@ impl Content {
 
 /// A regular expression of PCRE2.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pcre {
     /// The expression between its slashes, as bytes of Latin-1.
     pub expression: String,
     /// It must not match.
+    #[serde(skip_serializing_if = "is_default")]
     pub negated: bool,
     /// `R`: the search begins where the test before it ended.
+    #[serde(skip_serializing_if = "is_default")]
     pub relative: bool,
     /// `i`.
+    #[serde(skip_serializing_if = "is_default")]
     pub caseless: bool,
     /// `s`.
+    #[serde(skip_serializing_if = "is_default")]
     pub dot_all: bool,
     /// `m`.
+    #[serde(skip_serializing_if = "is_default")]
     pub multi_line: bool,
     /// `x`.
+    #[serde(skip_serializing_if = "is_default")]
     pub extended: bool,
     /// `A`.
+    #[serde(skip_serializing_if = "is_default")]
     pub anchored: bool,
     /// `E`.
+    #[serde(skip_serializing_if = "is_default")]
     pub dollar_end_only: bool,
     /// `G`.
+    #[serde(skip_serializing_if = "is_default")]
     pub ungreedy: bool,
 }
 
@@ -394,10 +422,13 @@ pub enum FieldTest {
 
 /// What a rule asks of the flow; nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Flow {
     /// `established` (true), `not_established` (false).
+    #[serde(skip_serializing_if = "is_default")]
     pub established: Option<bool>,
     /// Direction of the packet.
+    #[serde(skip_serializing_if = "is_default")]
     pub direction: Option<FlowDirection>,
 }
 
@@ -450,4 +481,52 @@ pub enum Track {
     Both,
     /// The rule.
     Rule,
+}
+
+/// Whether a value need not be written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Bytes as the text of their Latin-1 characters: a fifth of a list of numbers.
+mod latin1 {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&bytes.iter().map(|byte| char::from(*byte)).collect::<String>())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let byte = |c: char| u8::try_from(c).map_err(|_| D::Error::custom(format!("`{c}` is no byte")));
+        String::deserialize(deserializer)?.chars().map(byte).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_nothing_is_written_of_what_is_not_asked() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let content =
+            Content { bytes, within: Some(Operand::Variable(0)), nocase: true, ..Content::default() };
+        let pcre = Pcre { expression: "a\u{e9}".to_owned(), relative: true, ..Pcre::default() };
+        let tests = vec![Test::Content(content), Test::Pcre(pcre)];
+        let detect = Detect {
+            buffers: vec![BufferTests { buffer: Buffer::Payload, tests }],
+            variables: vec!["a".to_owned()],
+            noalert: true,
+            ..Detect::default()
+        };
+        let text = serde_json::to_string(&detect).unwrap();
+        assert_eq!(serde_json::from_str::<Detect>(&text).unwrap(), detect);
+        assert_eq!(serde_json::to_string(&Detect::default()).unwrap(), "{}");
+        let content = Content { bytes: b"ab".to_vec(), ..Content::default() };
+        assert_eq!(serde_json::to_string(&content).unwrap(), r#"{"bytes":"ab"}"#);
+        assert!(serde_json::from_str::<Content>(r#"{"bytes":"\u0100"}"#).is_err());
+    }
 }

@@ -4,7 +4,7 @@ use std::hash::RandomState;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
-use wiresift_abi::vector::number;
+use wiresift_abi::vector::{Class, number};
 
 use super::layers::Layers;
 use crate::rules::detect::{Flow, FlowDirection};
@@ -43,6 +43,8 @@ struct Entry {
     stage: Stage,
     /// A RST was seen.
     is_reset: bool,
+    /// Sequence number behind the last TCP payload from the side that comes first in the key, and from the other one.
+    next: [Option<u32>; 2],
 }
 
 /// How far a flow has come.
@@ -64,6 +66,9 @@ pub struct FlowState {
     pub direction: FlowDirection,
     /// Whether the flow is established, by this packet at the latest.
     pub is_established: bool,
+    /// Whether its TCP payload goes on where the one before it in this direction ended: what a signature looks for may lie
+    /// across the border.
+    pub continues: bool,
 }
 
 impl FlowKey {
@@ -73,13 +78,23 @@ impl FlowKey {
         if !layers.has_flow() {
             return None;
         }
+        let has_ports = !matches!(layers.header().proto, number::ICMP | number::ICMPV6);
+        Some(Self::between(layers, has_ports))
+    }
+
+    /// What fragments of a protocol between two addresses have in common with all packets of it; `None` where the packet
+    /// is not IP.
+    pub fn of_fragments(layers: &Layers<'_>) -> Option<Self> {
+        (layers.header().class & Class::IP != 0).then(|| Self::between(layers, false).0)
+    }
+
+    fn between(layers: &Layers<'_>, has_ports: bool) -> (Self, bool) {
         let header = layers.header();
-        let has_ports = !matches!(header.proto, number::ICMP | number::ICMPV6);
         let port = |port: u16| if has_ports { port } else { 0 };
         let (src, dst) = ((header.src, port(header.sport)), (header.dst, port(header.dport)));
         let is_from_low = src <= dst;
         let (low, high) = if is_from_low { (src, dst) } else { (dst, src) };
-        Some((Self { low, high, proto: header.proto, is_v6: layers.is_v6() }, is_from_low))
+        (Self { low, high, proto: header.proto, is_v6: layers.is_v6() }, is_from_low)
     }
 }
 
@@ -99,15 +114,10 @@ impl FlowTable {
     pub fn update(&mut self, layers: &Layers<'_>) -> Option<FlowState> {
         let (key, is_from_low) = FlowKey::of(layers)?;
         let tcp = (key.proto == number::TCP).then(|| layers.tcp_flags().unwrap_or_default());
-        match self.flows.get_mut(&key) {
-            Some(entry) => Some(entry.next(is_from_low, tcp)),
-            None => {
-                let mut entry = Entry::new(is_from_low, tcp);
-                let state = entry.next(is_from_low, tcp);
-                self.flows.push(key, entry);
-                Some(state)
-            }
-        }
+        let entry = self.flows.get_or_insert_mut(key, || Entry::new(is_from_low, tcp));
+        let mut state = entry.next(is_from_low, tcp);
+        state.continues = entry.continues(is_from_low, layers.tcp_segment());
+        Some(state)
     }
 }
 
@@ -119,7 +129,7 @@ impl Entry {
             Some(flags) if flags & (SYN | ACK) == SYN => (Stage::Opened, false),
             Some(flags) => (Stage::Middle, flags & (SYN | ACK) == SYN | ACK),
         };
-        Self { is_low_client: is_from_low != is_answer, stage, is_reset: false }
+        Self { is_low_client: is_from_low != is_answer, stage, is_reset: false, next: [None; 2] }
     }
 
     fn next(&mut self, is_from_low: bool, tcp: Option<u8>) -> FlowState {
@@ -144,7 +154,15 @@ impl Entry {
         FlowState {
             direction: if is_to_server { FlowDirection::ToServer } else { FlowDirection::ToClient },
             is_established: self.stage == Stage::Established,
+            continues: false,
         }
+    }
+
+    /// Whether a TCP payload, its sequence number and bytes, goes on where the one before it ended.
+    fn continues(&mut self, is_from_low: bool, segment: Option<(u32, usize)>) -> bool {
+        let Some((sequence, bytes)) = segment.filter(|(_, bytes)| *bytes > 0) else { return false };
+        let next = &mut self.next[usize::from(!is_from_low)];
+        next.replace(sequence.wrapping_add(bytes as u32)) == Some(sequence)
     }
 }
 

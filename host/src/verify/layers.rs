@@ -204,6 +204,12 @@ impl<'a> Layers<'a> {
         self.transport_of(&[number::TCP], 14).map(|tcp| tcp[13])
     }
 
+    /// Sequence number and bytes of payload of a TCP segment.
+    pub fn tcp_segment(&self) -> Option<(u32, usize)> {
+        let tcp = self.tcp_header()?;
+        Some((be32(tcp, 4) as u32, self.payload?.len()))
+    }
+
     fn has_ip_option(&self, asked: Option<u8>) -> bool {
         let Some(mut options) = self.buffer(Buffer::Ipv4Header).and_then(|header| header.get(IPV4_BYTES..))
         else {

@@ -58,6 +58,15 @@ impl Expression {
     /// # Errors
     /// Where it is none.
     pub fn new(pcre: &Pcre) -> Result<Self, ExpressionError> {
+        let expression = Self::interpreted(pcre)?;
+        // SAFETY: the code is valid and not shared yet. Where it cannot become machine code, the interpreter takes it.
+        let _interpreted =
+            unsafe { sys::pcre2_jit_compile_8(expression.code.as_ptr(), sys::PCRE2_JIT_COMPLETE) };
+        Ok(expression)
+    }
+
+    /// Compiles an expression for the interpreter.
+    fn interpreted(pcre: &Pcre) -> Result<Self, ExpressionError> {
         let byte = |c: char| u8::try_from(c).map_err(|_| ExpressionError::Character(c));
         let bytes = pcre.expression.chars().map(byte).collect::<Result<Vec<u8>, _>>()?;
         let flags = [
@@ -81,8 +90,6 @@ impl Expression {
         let Some(code) = NonNull::new(code) else {
             return Err(ExpressionError::Pcre2 { reason: reason(error), at });
         };
-        // SAFETY: the code is valid and not shared yet. Where it cannot become machine code, the interpreter takes it.
-        let _interpreted = unsafe { sys::pcre2_jit_compile_8(code.as_ptr(), sys::PCRE2_JIT_COMPLETE) };
         Ok(Self { code })
     }
 }
@@ -94,6 +101,14 @@ fn reason(error: i32) -> String {
     unsafe { sys::pcre2_get_error_message_8(error, text.as_mut_ptr(), text.len()) };
     let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
     String::from_utf8_lossy(&text[..end]).into_owned()
+}
+
+/// Whether an expression is one.
+///
+/// # Errors
+/// Where it is none.
+pub fn check(pcre: &Pcre) -> Result<(), ExpressionError> {
+    Expression::interpreted(pcre).map(|_| ())
 }
 
 /// What a search found.

@@ -218,6 +218,8 @@ fn run_with_updates(faults: Vec<Fault>) {
     let (image, mut slots) = (live.image().unwrap(), Slots::default());
     image.commands().for_each(|command| slots.run(&command));
     let mut engine = CpuEngine::new(&image).unwrap();
+    // As the image would have it: the device reads the numbers of both by one metadata.
+    engine.update(&[], metadata_of(0)).unwrap();
     let fake = FakeCard::new(&LAB, 5, faults).by_tables();
     // The device goes by the metadata that it is given, whatever is in the image.
     engine.update([], metadata()).unwrap();

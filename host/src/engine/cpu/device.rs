@@ -27,6 +27,16 @@ impl CpuDevice {
         let host = HostEngine::new(Arc::new(HostRules::new(engine.metadata())?));
         Ok(Self { engine, host, decided: VecDeque::new() })
     }
+
+    /// Says that no update will come, so that nothing is kept for other rules.
+    pub fn fix_rules(&mut self) {
+        self.host.fix_rules();
+    }
+
+    /// The signatures as the host finishes them.
+    pub fn host_rules(&self) -> &Arc<HostRules> {
+        self.host.rules()
+    }
 }
 
 impl Device for CpuDevice {

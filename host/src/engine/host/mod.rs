@@ -12,6 +12,7 @@
 //! Packets must come in order, each once: flows and counters go by what came before. So all devices have the same
 //! answers.
 
+mod blind;
 mod rules;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::verify::flow::{FlowState, FlowTable};
 use crate::verify::layers::Layers;
 use crate::verify::run::{Budget, Scratch};
 use crate::verify::threshold::Thresholds;
+use blind::Blind;
 use rules::{Kind, Rule};
 
 /// Finishes decisions by rules, and keeps what one packet does not tell.
@@ -44,6 +46,9 @@ pub struct HostEngine {
     marks: Marks,
     candidates: Vec<u32>,
     counts: Counts,
+    blind: Blind,
+    /// Flows are followed: some rule asks for them, or a later one may.
+    follows_flows: bool,
 }
 
 /// What is true of the packet at hand: places that carry its number.
@@ -79,14 +84,22 @@ impl HostEngine {
             marks: Marks::default(),
             candidates: Vec::new(),
             counts: Counts::default(),
+            blind: Blind::default(),
+            follows_flows: true,
         };
         engine.marks.fit(&engine.rules);
         engine
     }
 
+    /// Says that the rules stay as they are, so that nothing is kept for others.
+    pub fn fix_rules(&mut self) {
+        self.follows_flows = self.rules.verified() > 0;
+    }
+
     /// Goes by other rules from the next packet on. Flows are kept, the counters of thresholds begin anew.
     pub fn update(&mut self, rules: Arc<HostRules>) {
         self.rules = rules;
+        self.follows_flows = true;
         self.marks.fit(&self.rules);
         self.thresholds.clear();
     }
@@ -115,10 +128,14 @@ impl HostEngine {
         }
         let Counts { packets, verified, over_budget } = self.counts;
         let each = if packets == 0 { 0.0 } else { verified as f64 / packets as f64 };
-        vec![
+        let mut lines = vec![
             ("signatures verified a packet".to_owned(), format!("{each:.3}")),
             ("packets over the budget of verification".to_owned(), over_budget.to_string()),
-        ]
+        ];
+        if self.rules.has_prefilters() {
+            lines.extend(self.blind.lines());
+        }
+        lines
     }
 
     /// What the rules say of the next packet; `headed` is what its headers say, `nanos` the time of its capture.
@@ -131,9 +148,14 @@ impl HostEngine {
         };
         self.counts.packets += 1;
         let rules = Arc::clone(&self.rules);
+        if !self.follows_flows && headed.headers.is_empty() {
+            return decision;
+        }
         let layers = Layers::new(packet, headed.header);
-        // Whatever the rules: others may come.
-        let flow = self.flows.update(&layers);
+        let flow = if self.follows_flows { self.flows.update(&layers) } else { None };
+        if rules.has_prefilters() {
+            self.blind.count(&layers, flow);
+        }
         if headed.headers.is_empty() {
             return decision;
         }

@@ -49,6 +49,7 @@ pub struct HostRules {
     of_pattern: Lists,
     metadata: Arc<Metadata>,
     verified: usize,
+    has_prefilters: bool,
 }
 
 /// One signature.
@@ -57,7 +58,7 @@ pub(super) struct Rule {
     pub kind: Kind,
     /// Headers with which it holds, and those that take it away.
     holds_with: Box<[u32]>,
-    taken_away_by: Box<[u32]>,
+    pub taken_away_by: Box<[u32]>,
 }
 
 /// What is left to do for a signature whose header holds.
@@ -199,6 +200,8 @@ impl HostRules {
             }
         }
         let searcher = Searcher::new(&patterns, getrandom::u64().map_err(HostError::Random)?);
+        let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
+        let has_prefilters = rules.iter().any(is_prefilter);
         let verified = rules.iter().filter(|rule| matches!(rule.kind, Kind::Verified { .. })).count();
         Ok(Self {
             rules,
@@ -208,12 +211,18 @@ impl HostRules {
             of_pattern: Lists::new(patterns.len(), of_pattern),
             metadata: Arc::clone(metadata),
             verified,
+            has_prefilters,
         })
     }
 
     /// Number of signatures that are verified on the host.
     pub fn verified(&self) -> usize {
         self.verified
+    }
+
+    /// Whether some select suspects.
+    pub fn has_prefilters(&self) -> bool {
+        self.has_prefilters
     }
 
     /// Number of different patterns that lead to them.

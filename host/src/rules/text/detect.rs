@@ -38,7 +38,7 @@ impl fmt::Display for Detect {
 }
 
 impl Detect {
-    /// A test of it as the options that say it.
+    /// A test of it as the options that say it, without the end of the last one.
     pub fn test_text(&self, test: &Test) -> String {
         struct Of<'a>(&'a Detect, &'a Test);
         impl fmt::Display for Of<'_> {
@@ -46,7 +46,7 @@ impl Detect {
                 self.0.test(f, self.1)
             }
         }
-        Of(self, test).to_string().trim_start().to_owned()
+        Of(self, test).to_string().trim_matches([' ', ';']).to_owned()
     }
 
     fn test(&self, f: &mut fmt::Formatter<'_>, test: &Test) -> fmt::Result {

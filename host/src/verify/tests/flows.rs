@@ -75,6 +75,27 @@ fn everything_else_is_established_by_an_answer() {
 }
 
 #[test]
+fn a_segment_goes_on_where_the_one_before_it_ended() {
+    let mut table = FlowTable::default();
+    let segment = |sequence: u32, payload: &[u8], is_back: bool| {
+        let mut packet = tcp(ACK, &[], payload);
+        packet[38..42].copy_from_slice(&sequence.to_be_bytes());
+        if is_back { back(&packet) } else { packet }
+    };
+    let packets = [
+        (segment(u32::MAX, b"ab", false), false),
+        (segment(1, b"", false), false),
+        (segment(1, b"c", true), false),
+        (segment(1, b"c", false), true),
+        (segment(2, b"d", true), true),
+        (segment(1, b"c", false), false),
+    ];
+    for (packet, continues) in packets {
+        assert_eq!(update(&mut table, &packet).unwrap().continues, continues);
+    }
+}
+
+#[test]
 fn what_has_no_transport_header_has_no_flow() {
     let mut table = FlowTable::default();
     let mut later = udp(b"abc");

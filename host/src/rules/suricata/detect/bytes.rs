@@ -11,8 +11,10 @@ use super::reason::Why;
 use super::value::{behind, comparison, list, needs, number, trimmed, unquoted, word};
 use super::{Asks, shown};
 
-/// Highest place and distance, to either side.
-const MAX_OFFSET: i128 = 65_535;
+/// Highest place of a number, to either side.
+const MAX_OFFSET: i128 = i32::MAX as i128;
+/// Highest distance, to either side.
+const MAX_DISTANCE: i128 = 65_535;
 /// Bytes of a binary number at most.
 const MAX_BINARY: i128 = 8;
 /// Digits of a number in text at most: those of 2^64 - 1 to base 8 and two more, as in Suricata.
@@ -139,6 +141,16 @@ impl Asks<'_> {
         Ok(true)
     }
 
+    /// Bytes of a number; in text, 0 are as many as there are digits, as in Suricata.
+    fn count(&self, token: &Token<'_>, text: bool) -> Result<Operand, Fault> {
+        let lowest = if text { 0 } else { 1 };
+        match self.operand(token, "the number of bytes", lowest, MAX_TEXT)? {
+            // It is a small number.
+            Operand::Number(0) => Ok(Operand::Number(MAX_TEXT as i64)),
+            count => Ok(count),
+        }
+    }
+
     fn add(&mut self, test: Test, dce: bool, text: String, value: &Token<'_>) {
         if !dce {
             return self.test(test, text, value.at.clone());
@@ -167,7 +179,7 @@ impl Asks<'_> {
                 return Err(unknown(option, "byte_test"));
             }
         }
-        let count = self.operand(bytes, "the number of bytes", 1, MAX_TEXT)?;
+        let count = self.count(bytes, reading.text)?;
         let (negated, sign) = match operator.text.strip_prefix('!') {
             Some(rest) => (true, rest.trim_start()),
             None => (false, operator.text),
@@ -213,7 +225,9 @@ impl Asks<'_> {
                 "align" => align = true,
                 "from_beginning" => from = JumpFrom::Beginning,
                 "from_end" => from = JumpFrom::End,
-                "post_offset" => post_offset = self.operand(&with, "post_offset", -MAX_OFFSET, MAX_OFFSET)?,
+                "post_offset" => {
+                    post_offset = self.operand(&with, "post_offset", -MAX_DISTANCE, MAX_DISTANCE)?
+                }
                 _ if reading.take(option)? => {}
                 _ => return Err(unknown(option, "byte_jump")),
             }
@@ -255,7 +269,7 @@ impl Asks<'_> {
                 _ => return Err(unknown(option, "byte_extract")),
             }
         }
-        let count = self.operand(bytes, "the number of bytes", 1, MAX_TEXT)?;
+        let count = self.count(bytes, reading.text)?;
         let offset = self.operand(offset, "the offset", -MAX_OFFSET, MAX_OFFSET)?;
         let number = reading.number((bytes, count), offset, value)?;
         let variable = self.variable(variable)?;
@@ -326,8 +340,8 @@ impl Asks<'_> {
                 _ => return Err(unknown(option, "isdataat")),
             }
         }
-        let lowest = if relative { -MAX_OFFSET } else { 0 };
-        let offset = self.operand(&place, "the place", lowest, MAX_OFFSET)?;
+        let lowest = if relative { -MAX_DISTANCE } else { 0 };
+        let offset = self.operand(&place, "the place", lowest, MAX_DISTANCE)?;
         self.test(Test::IsDataAt(IsDataAt { offset, relative, negated }), text, value.at.clone());
         Ok(())
     }

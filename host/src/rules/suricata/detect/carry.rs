@@ -2,7 +2,7 @@
 //!
 //! The buffer is made by a parser of the protocol, which a packet classifier does not have. Its contents are sought
 //! anywhere in the payload, as far as their bytes stand there as they are; what is left out makes the condition weaker,
-//! never stronger. Beyond that a message may be encoded in ways that its protocol leaves open (`docs/prefilter.md`).
+//! never stronger. Beyond that a message may be encoded in ways that its protocol leaves open (`docs/rule-files.md`).
 
 use super::names::Carry;
 
@@ -77,6 +77,7 @@ fn is_encoded_in_uris(byte: u8) -> bool {
 /// a part of it, is left out.
 fn values(text: &[u8]) -> Vec<Vec<u8>> {
     let mut values = Vec::new();
+    let mut before = None;
     // Between two of these stands a value, a name, or a part of either.
     let parts: Vec<_> = text.split_inclusive(|&byte| matches!(byte, b'=' | b',' | b'+' | b'/')).collect();
     for part in parts {
@@ -85,9 +86,11 @@ fn values(text: &[u8]) -> Vec<Vec<u8>> {
             _ => (part, None),
         };
         let value = value.trim_ascii();
-        if end != Some(b'=') && !may_be_attribute(value) {
+        // What follows a `=` is a value for certain.
+        if end != Some(b'=') && (before == Some(b'=') || !may_be_attribute(value)) {
             values.push(value.to_vec());
         }
+        before = end;
     }
     values
 }
@@ -134,7 +137,8 @@ mod tests {
             ("mailAddress", vec![]),
             ("Internet Widgits Pty Ltd", vec!["Internet Widgits Pty Ltd"]),
             ("2.5.4.17=1234", vec![]),
-            ("OU=O", vec![]),
+            ("OU=O", vec!["O"]),
+            ("OU=O, O", vec!["O"]),
         ] {
             let found: Vec<&str> = found;
             assert_eq!(of(text, &[Carry::Name]), found, "{text}");

@@ -265,6 +265,10 @@ pub(super) fn quotes<'a>(token: &Token<'a>, what: &str) -> Result<(Token<'a>, Op
 
 /// What no packet can satisfy, or what has two meanings.
 pub(super) fn check(steps: &[Step]) -> Result<(), Fault> {
+    if let Some(second) = steps.iter().filter(|step| step.fast).nth(1) {
+        let fault = Fault::new(second.at.clone(), "the rule has two fast patterns", "the second one");
+        return Err(fault);
+    }
     for step in steps {
         let What::Test(Test::Content(content)) = &step.what else { continue };
         let fault = |message: String, label: &str| Err(Fault::new(step.at.clone(), message, label));

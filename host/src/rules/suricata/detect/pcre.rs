@@ -3,6 +3,7 @@
 use crate::rules::cursor::Token;
 use crate::rules::detect::{Pcre, Test};
 use crate::rules::diagnostics::Fault;
+use crate::verify;
 
 use super::content::quotes;
 use super::names::{self, Meaning};
@@ -59,6 +60,10 @@ impl Asks<'_> {
         }
         let expression = part(&inner, 1, end);
         pcre.expression = self.latin1(&expression);
+        if let Err(error) = verify::pcre::check(&pcre) {
+            let message = format!("PCRE2 does not take the expression: {error}");
+            return Err(expression.fault(message, "expected an expression of PCRE2 on bytes"));
+        }
         let at = value.at;
         self.steps.push(Step {
             place,

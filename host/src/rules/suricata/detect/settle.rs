@@ -234,8 +234,8 @@ fn sought(steps: &[&Step], mail: bool, dropped: &mut Vec<String>) -> Vec<Kept> {
 
 /// A test and the buffer it is about.
 fn within(step: &Step) -> String {
-    match &step.place {
-        Place::Packet(_) => step.text.clone(),
-        Place::Application { name, .. } => format!("{} in {name}", step.text),
+    match (&step.place, &step.what) {
+        (Place::Application { name, .. }, What::Test(_)) => format!("{} in {name}", step.text),
+        _ => step.text.clone(),
     }
 }

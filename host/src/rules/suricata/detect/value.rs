@@ -113,7 +113,7 @@ pub(super) fn comparison(token: &Token<'_>, what: &str, last: u64) -> Result<Num
         let at = trimmed(behind(&body, body.text.len() - rest.len()));
         let number = value(&at)?;
         let impossible =
-            |wanted: &str| at.fault(format!("no {what} is {wanted} {number}"), "matches no packet");
+            |wanted: &str| at.fault(format!("no value is {wanted} {number}"), "matches no packet");
         let (first, last, turned) = match operator {
             "<=" => (0, number, false),
             ">=" => (number, u64::MAX, false),
