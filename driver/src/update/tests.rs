@@ -22,7 +22,6 @@ const CONFIG: Config = Config {
     timeout_ns: 1_000_000,
     spin_ns: u64::MAX,
     recoveries: 3,
-    spin_ns: u64::MAX,
 };
 
 /// A packet in flight: its bytes, and version and hash of the tables that are to decide it.

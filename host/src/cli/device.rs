@@ -1,15 +1,26 @@
 //! The device that `--device` names.
 
+use std::path::Path;
 use std::sync::Arc;
+#[cfg(feature = "card")]
+use std::time::Duration;
 
+#[cfg(feature = "card")]
+use anyhow::Context;
 use anyhow::{Result, bail};
 use wiresift_abi::image::Image;
+#[cfg(feature = "card")]
+use wiresift_driver::vfio::{self, Vfio};
+#[cfg(feature = "card")]
+use wiresift_driver::vfio_user::{self, VfioUser};
+#[cfg(feature = "card")]
+use wiresift_driver::{Config, Transport};
 use wiresift_host::capture::STANDARD_INPUT;
 use wiresift_host::compile::live::Live;
 use wiresift_host::compile::{self, Options};
 use wiresift_host::device::Device;
-#[cfg(feature = "rtl")]
-use wiresift_host::engine::card::CardDevice;
+#[cfg(feature = "card")]
+use wiresift_host::engine::card::{CardDevice, Check};
 use wiresift_host::engine::cpu::{CpuDevice, CpuEngine};
 use wiresift_host::engine::reference::ReferenceDevice;
 use wiresift_host::metadata::Metadata;
@@ -72,7 +83,7 @@ impl ClassifyArgs {
                 let metadata = live.metadata().clone();
                 Built { device: Box::new(ReferenceDevice::new(&rules)), metadata, watch: None }
             }
-            DeviceName::Cpu | DeviceName::Rtl => self.build(&live.image()?, live.metadata().clone())?,
+            _ => self.build(&live.image()?, live.metadata().clone())?,
         };
         let (files, reading) = (self.rules.files.clone(), self.rules.reading());
         built.watch = Some(Watch { files, reading, stamps, rules: Arc::new(rules), live });
@@ -81,11 +92,72 @@ impl ClassifyArgs {
 
     fn build(&self, image: &Image, metadata: Arc<Metadata>) -> Result<Built> {
         let engine = CpuEngine::new(image)?;
-        let device: Box<dyn Device> = match self.device {
+        let device: Box<dyn Device> = match &self.device {
+            DeviceName::Vfio(address) => self.vfio(address, image, metadata.clone(), engine)?,
+            DeviceName::VfioUser(socket) => self.vfio_user(socket, image, metadata.clone(), engine)?,
             DeviceName::Rtl => self.simulated_card(image, metadata.clone(), engine)?,
             DeviceName::Cpu | DeviceName::Reference => Box::new(CpuDevice::new(engine)?),
         };
         Ok(Built { device, metadata, watch: None })
+    }
+
+    #[cfg(not(feature = "card"))]
+    fn vfio(&self, _: &str, _: &Image, _: Arc<Metadata>, _: CpuEngine) -> Result<Box<dyn Device>> {
+        bail!("this build knows no cards (feature `card`)")
+    }
+
+    #[cfg(not(feature = "card"))]
+    fn vfio_user(&self, _: &Path, _: &Image, _: Arc<Metadata>, _: CpuEngine) -> Result<Box<dyn Device>> {
+        bail!("this build knows no cards (feature `card`)")
+    }
+
+    #[cfg(feature = "card")]
+    fn vfio(
+        &self,
+        address: &str,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+    ) -> Result<Box<dyn Device>> {
+        let options = vfio::Options { note: Some(say), ..vfio::Options::default() };
+        let card = Vfio::open(address, options)
+            .with_context(|| format!("the card vfio:{address} cannot be used"))?;
+        self.card("vfio", card, |_| Ok(()), self.bus_config(), image, metadata, engine)
+    }
+
+    #[cfg(feature = "card")]
+    fn vfio_user(
+        &self,
+        socket: &Path,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+    ) -> Result<Box<dyn Device>> {
+        let limit = Duration::from_millis(self.card_timeout);
+        let options = vfio_user::Options { limit, note: Some(say), ..vfio_user::Options::default() };
+        let card = VfioUser::connect(socket, options)?;
+        self.card("vfio-user", card, |_| Ok(()), self.bus_config(), image, metadata, engine)
+    }
+
+    /// Limits for a card in real time.
+    #[cfg(feature = "card")]
+    fn bus_config(&self) -> Config {
+        Config { timeout_ns: self.card_timeout * 1_000_000, ..Config::bus() }
+    }
+
+    #[cfg(feature = "card")]
+    #[expect(clippy::too_many_arguments, reason = "what a device is made of, once")]
+    fn card<T: Transport + 'static>(
+        &self,
+        name: &'static str,
+        transport: T,
+        check: Check<T>,
+        config: Config,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+    ) -> Result<Box<dyn Device>> {
+        Ok(Box::new(CardDevice::with_config(name, transport, check, image, metadata, engine, config)?))
     }
 
     #[cfg(not(feature = "rtl"))]
@@ -104,7 +176,12 @@ impl ClassifyArgs {
         options.seed = self.seed.unwrap_or(options.seed);
         options.trace.clone_from(&self.trace);
         let card = SimCard::new(&options)?;
-        let device = CardDevice::open("rtl", card, |card| Ok(card.check()?), image, metadata, engine)?;
-        Ok(Box::new(device))
+        self.card("rtl", card, |card| Ok(card.check()?), Config::default(), image, metadata, engine)
     }
+}
+
+/// Says something of a card on standard error.
+#[cfg(feature = "card")]
+fn say(text: &str) {
+    eprintln!("wiresift: {text}");
 }

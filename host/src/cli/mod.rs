@@ -9,6 +9,7 @@ mod load;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,9 +68,15 @@ struct RuleArgs {
 struct ClassifyArgs {
     #[command(flatten)]
     rules: RuleArgs,
-    /// What decides the packets.
-    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    /// What decides the packets: `cpu`, this machine by the tables of the rule image; `vfio:ADDRESS`, the card at that
+    /// address of the bus (for example vfio:0000:01:00.0); `vfio-user:SOCKET`, a card that another process serves;
+    /// `rtl`, the simulated card, every clock cycle of it, so thousands of packets a second; `reference`, which tries
+    /// every rule as it is written: slow, to judge the others.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceName,
+    /// Milliseconds after which a card that makes no progress counts as stalled, for `vfio:` and `vfio-user:`.
+    #[arg(long, value_name = "MS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    card_timeout: u64,
     /// What the decisions are told as.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -124,14 +131,34 @@ struct InspectArgs {
     image: PathBuf,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What `--device` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum DeviceName {
-    /// This machine, by the tables of the rule image.
+    /// This machine.
     Cpu,
-    /// The simulated card: every clock cycle of it, so thousands of packets a second.
+    /// The simulated card.
     Rtl,
-    /// Tries every rule as it is written: slow, to judge the others.
+    /// Linear search.
     Reference,
+    /// The card at an address of the bus.
+    Vfio(String),
+    /// A card that another process serves on a socket.
+    VfioUser(PathBuf),
+}
+
+impl FromStr for DeviceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.split_once(':')) {
+            ("cpu", _) => Ok(Self::Cpu),
+            ("rtl", _) => Ok(Self::Rtl),
+            ("reference", _) => Ok(Self::Reference),
+            (_, Some(("vfio", address))) if !address.is_empty() => Ok(Self::Vfio(address.to_owned())),
+            (_, Some(("vfio-user", path))) if !path.is_empty() => Ok(Self::VfioUser(path.into())),
+            _ => Err("possible values: cpu, vfio:ADDRESS, vfio-user:SOCKET, rtl, reference".to_owned()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

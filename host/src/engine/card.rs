@@ -104,8 +104,24 @@ impl<T: Transport> CardDevice<T> {
         metadata: Arc<Metadata>,
         engine: CpuEngine,
     ) -> Result<Self, DeviceError> {
+        Self::with_config(name, transport, check, image, metadata, engine, Config::default())
+    }
+
+    /// Like [`CardDevice::open`], with sizes and limits of the driver.
+    ///
+    /// # Errors
+    /// As [`CardDevice::open`].
+    pub fn with_config(
+        name: &'static str,
+        transport: T,
+        check: Check<T>,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+        config: Config,
+    ) -> Result<Self, DeviceError> {
         let failed = |error: DriverError| failure(name, "cannot be brought up", error);
-        let mut card = Card::open(transport, Config::default()).map_err(failed)?;
+        let mut card = Card::open(transport, config).map_err(failed)?;
         let version = card.load(image).map_err(failed)?.version;
         let loaded = card.card_counters().map_err(failed)?;
         let host =
