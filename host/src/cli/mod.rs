@@ -10,6 +10,7 @@ mod load;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -75,11 +76,15 @@ struct RuleArgs {
 struct ClassifyArgs {
     #[command(flatten)]
     rules: RuleArgs,
-    /// What decides the packets: `cpu` (this machine, by the tables of the rule image), `rtl` (the simulated card, every
-    /// clock cycle of it), `vfio-user:SOCKET` (a card that another process serves, such as wiresift-simcard), or
-    /// `reference` (tries every rule as it is written: slow, to judge the others).
-    #[arg(long, value_name = "DEVICE", default_value = "cpu", value_parser = device_name)]
+    /// What decides the packets: `cpu`, this machine by the tables of the rule image; `vfio:ADDRESS`, the card at that
+    /// address of the bus (for example vfio:0000:01:00.0); `vfio-user:SOCKET`, a card that another process serves;
+    /// `rtl`, the simulated card, every clock cycle of it, so thousands of packets a second; `reference`, which tries
+    /// every rule as it is written: slow, to judge the others.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceName,
+    /// Milliseconds after which a card that makes no progress counts as stalled, for `vfio:` and `vfio-user:`.
+    #[arg(long, value_name = "MS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    card_timeout: u64,
     /// With a card: end with an error when it fails for good. Otherwise the CPU decides what is in flight and goes on by
     /// the same rules, until the card is back.
     #[arg(long)]
@@ -191,16 +196,34 @@ struct UnbindArgs {
     root: PathBuf,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+/// What `--device` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum DeviceName {
-    /// This machine, by the tables of the rule image.
+    /// This machine.
     Cpu,
-    /// The simulated card in this process.
+    /// The simulated card.
     Rtl,
-    /// Tries every rule as it is written.
+    /// Linear search.
     Reference,
-    /// A card behind a socket.
+    /// The card at an address of the bus.
+    Vfio(String),
+    /// A card that another process serves on a socket.
     VfioUser(PathBuf),
+}
+
+impl FromStr for DeviceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.split_once(':')) {
+            ("cpu", _) => Ok(Self::Cpu),
+            ("rtl", _) => Ok(Self::Rtl),
+            ("reference", _) => Ok(Self::Reference),
+            (_, Some(("vfio", address))) if !address.is_empty() => Ok(Self::Vfio(address.to_owned())),
+            (_, Some(("vfio-user", path))) if !path.is_empty() => Ok(Self::VfioUser(path.into())),
+            _ => Err("possible values: cpu, vfio:ADDRESS, vfio-user:SOCKET, rtl, reference".to_owned()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -243,16 +266,6 @@ impl RuleArgs {
 
 fn geometry_names() -> clap::builder::PossibleValuesParser {
     geometry::ALL.map(|geometry| geometry.name).into()
-}
-
-fn device_name(text: &str) -> Result<DeviceName, String> {
-    match text.split_once(':') {
-        None if text == "cpu" => Ok(DeviceName::Cpu),
-        None if text == "rtl" => Ok(DeviceName::Rtl),
-        None if text == "reference" => Ok(DeviceName::Reference),
-        Some(("vfio-user", socket)) if !socket.is_empty() => Ok(DeviceName::VfioUser(socket.into())),
-        _ => Err("a device is cpu, rtl, reference or vfio-user:SOCKET".to_owned()),
-    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

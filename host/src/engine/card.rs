@@ -99,10 +99,11 @@ struct LeftToHost {
 }
 
 impl<T: Transport> CardDevice<T> {
-    /// As [`Self::open_with`], with the sizes and limits for a card in simulated time.
+    /// Brings the card behind `transport` up and loads `image`. `metadata` is that of the image, `engine` was
+    /// built from the same image, `name` is that of the command line.
     ///
     /// # Errors
-    /// As there.
+    /// Where the card does not come up, the image is not for it, or its signatures cannot be verified.
     pub fn open(
         name: &'static str,
         transport: T,
@@ -111,22 +112,21 @@ impl<T: Transport> CardDevice<T> {
         metadata: Arc<Metadata>,
         engine: CpuEngine,
     ) -> Result<Self, DeviceError> {
-        Self::open_with(name, transport, Config::default(), check, image, metadata, engine)
+        Self::with_config(name, transport, check, image, metadata, engine, Config::default())
     }
 
-    /// Brings the card behind `transport` up and loads `image`. `metadata` is that of the image, `engine` was
-    /// built from the same image, `name` is that of the command line.
+    /// Like [`CardDevice::open`], with sizes and limits of the driver.
     ///
     /// # Errors
-    /// Where the card does not come up, the image is not for it, or its signatures cannot be verified.
-    pub fn open_with(
+    /// As [`CardDevice::open`].
+    pub fn with_config(
         name: &'static str,
         transport: T,
-        config: Config,
         check: Check<T>,
         image: &Image,
         metadata: Arc<Metadata>,
         engine: CpuEngine,
+        config: Config,
     ) -> Result<Self, DeviceError> {
         let failed = |error: DriverError| failure(name, "cannot be brought up", error);
         let mut card = Card::open(transport, config).map_err(failed)?;
