@@ -37,7 +37,12 @@ impl Drop for Process {
 }
 
 fn open(socket: &Path) -> Card<VfioUser> {
-    let options = ClientOptions { dma: DmaBy::Fd, limit: Duration::from_secs(20), pages: PageSize::Small };
+    let options = ClientOptions {
+        dma: DmaBy::Fd,
+        limit: Duration::from_secs(20),
+        pages: PageSize::Small,
+        ..ClientOptions::default()
+    };
     let transport = VfioUser::connect(socket, options).expect("the card's socket");
     let config =
         Config { h2c_lines_log2: 9, c2h_records_log2: 8, timeout_ns: 20_000_000_000, ..Config::bus() };
