@@ -29,7 +29,7 @@ use vfio_bindings::bindings::vfio::{
 use wiresift_abi::pci::BAR0_BYTES;
 
 use crate::bar::Bar;
-use crate::hugepages::{PageSize, Pool};
+use crate::hugepages::{Note, PageSize, Pool};
 use crate::iova::IovaSpace;
 use crate::transport::{Direction, DmaRegion, Iova, Transport, TransportError};
 use crate::vfio_user::socket::wait_for;
@@ -104,11 +104,13 @@ fn call(what: &'static str) -> impl FnOnce(Errno) -> VfioError {
 pub struct Options {
     /// Largest pages to look for.
     pub pages: PageSize,
+    /// Is told which pages the memory is in.
+    pub note: Option<Note>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { pages: PageSize::Giant }
+        Self { pages: PageSize::Giant, note: None }
     }
 }
 
@@ -209,7 +211,7 @@ impl Vfio {
             mappings: Arc::new(Mappings { files, iovas: Mutex::new(IovaSpace::new(ranges)) }),
             config: config.offset,
             interrupt,
-            pool: Pool::new(options.pages),
+            pool: Pool::new(options.pages).telling(options.note),
             start: Instant::now(),
             idle: 0,
         };

@@ -30,7 +30,7 @@ fn config() -> Config {
 }
 
 fn options(dma: DmaBy) -> ClientOptions {
-    ClientOptions { dma, limit: Duration::from_secs(20), pages: PageSize::Giant }
+    ClientOptions { dma, limit: Duration::from_secs(20), pages: PageSize::Giant, note: None }
 }
 
 /// The Verilated card, served; `None` with a printed line where Verilator is absent.

@@ -13,6 +13,9 @@ use wiresift_abi::vector::Flags;
 use super::{FakeCard, Fault, Pipeline, answer_by, lock};
 use crate::transport::Direction;
 
+/// Faults of a troubled card that wait for their moment at most.
+const FAULTS_WAITING: usize = 40;
+
 impl FakeCard {
     pub(super) fn halt(&mut self, error: ErrorCode, detail: u32) {
         if self.reg(Csr::Error) == 0 {
@@ -165,8 +168,11 @@ impl FakeCard {
         self.packets += 1;
         self.count(Counter::PacketsIn, 1);
         self.count(Counter::PacketBytes, length as u64);
-        // Some faults wait long for their moment, so their number is bounded.
-        if self.faults.len() < 60 && self.trouble.is_some_and(|one_in| self.rng.random_ratio(1, one_in)) {
+        if self.trouble.is_some_and(|one_in| self.rng.random_ratio(1, one_in)) {
+            // Some faults wait long for their moment; the one that waits longest makes room.
+            if self.faults.len() >= FAULTS_WAITING {
+                self.faults.remove(0);
+            }
             self.add_any();
         }
         if let Some(Fault::Halt { error, .. }) =

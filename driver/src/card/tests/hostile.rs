@@ -52,7 +52,7 @@ fn random_records_give_nothing_that_was_not_posted() {
         match rng.random_range(0..4) {
             0 => record = rng.random(),
             1 => record[rng.random_range(0..2)] ^= 1 << rng.random_range(0..64),
-            2 => record[1] = (record[1] & (1 << 48) - 1) | u64::from(rng.random::<u16>()) << 48,
+            2 => record[1] = (record[1] & ((1 << 48) - 1)) | (u64::from(rng.random::<u16>()) << 48),
             _ => {}
         }
         let words = record.map(u64::to_le);
