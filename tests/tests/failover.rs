@@ -98,7 +98,8 @@ fn a_card_that_is_unplugged_changes_no_answer() {
     let serving = serve(&socket, &[u32::MAX]);
     let card = run(&device, &[]);
     serving.join().unwrap();
-    assert_eq!((card.code, &card.csv, card.errors.as_str()), (Some(0), &cpu.csv, ""));
+    assert_eq!((card.code, &card.csv), (Some(0), &cpu.csv), "{}", card.errors);
+    assert!(!card.errors.contains("failed"), "{}", card.errors);
 
     // At the first doorbell the rules are loaded; later ones are in mid-stream.
     for sessions in [&[4][..], &[7]] {
