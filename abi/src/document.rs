@@ -46,7 +46,7 @@ fn write(text: &mut String) -> core::fmt::Result {
     }
     writeln!(text, "\n## Geometries\n\n| | {} |", geometry::ALL.map(|g| g.name).join(" | "))?;
     writeln!(text, "|---|{}", "---|".repeat(geometry::ALL.len()))?;
-    let rows: [(&str, Size); 19] = [
+    let rows: [(&str, Size); 20] = [
         ("bytes in a beat", |g| g.beat_bytes),
         ("narrow tables", |g| g.narrow_tables),
         ("buckets of a way of a narrow table", |g| 1 << g.narrow_buckets_log2),
@@ -57,6 +57,7 @@ fn write(text: &mut String) -> core::fmt::Result {
         ("TCAM entries", |g| g.tcam_entries),
         ("beats of the read buffer", |g| g.read_buffer_beats),
         ("read bursts in flight", |g| g.reads_in_flight),
+        ("writes in flight", |g| g.writes_in_flight),
         ("packets in flight", |g| g.packets_in_flight),
         ("payload: bits of the hash of a window", |g| g.payload.hash_bits),
         ("payload: filter memories", |g| g.payload.memories()),

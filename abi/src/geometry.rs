@@ -25,8 +25,11 @@ pub struct Geometry {
     pub tcam_entries: usize,
     /// Beats of the read buffer between the DMA reads and the slot unpacking.
     pub read_buffer_beats: usize,
-    /// DMA read bursts in flight at most (AWS F2 PCIM allows 32).
+    /// DMA read bursts in flight at most. AWS F2 allows 32 (PCIM interface of its shell).
     pub reads_in_flight: usize,
+    /// DMA writes in flight at most, each of a line. What a write takes to be acknowledged, in cycles, is what
+    /// a line a cycle needs: 250 for 1 us. All have one id, and AWS F2 does not limit writes by their id.
+    pub writes_in_flight: usize,
     /// Packets between the parser and the record packer at most: the credits that let the
     /// classifier run without stalls.
     pub packets_in_flight: usize,
@@ -85,6 +88,7 @@ pub const LINE: Geometry = Geometry {
     tcam_entries: 64,
     read_buffer_beats: 512,
     reads_in_flight: 32,
+    writes_in_flight: 256,
     packets_in_flight: 128,
     payload: PayloadSizes {
         hash_bits: 48,
@@ -111,6 +115,7 @@ pub const LAB: Geometry = Geometry {
     tcam_entries: 16,
     read_buffer_beats: 512,
     reads_in_flight: 8,
+    writes_in_flight: 64,
     packets_in_flight: 64,
     payload: PayloadSizes {
         hash_bits: 32,

@@ -16,6 +16,7 @@
 //! 8. [`command`]: the lines that change tables, in the same ring as packets.
 //! 9. [`c2h`]: verdict records and id records in the C2H ring, and the status line.
 //! 10. [`image`]: the rule image, the file that the compiler writes and the loader reads.
+//! 11. [`pci`]: what the card is on the PCI bus.
 //!
 //! Byte order is little-endian everywhere on the bus. A bit field is named by its lowest bit and its
 //! width ([`bits::Field`]); bit 0 of a line is bit 0 of its first byte.
@@ -35,6 +36,7 @@ pub mod h2c;
 pub mod hash;
 pub mod image;
 pub mod payload;
+pub mod pci;
 pub mod vector;
 
 /// Version of everything declared in this crate. It stands in a register of the card and in every

@@ -134,6 +134,8 @@ impl Flags {
     pub const EXT_CHAIN: u16 = 1 << 6;
     /// Longer than [`crate::h2c::PACKET_BYTES_MAX`].
     pub const JUMBO: u16 = 1 << 7;
+    /// Host only: a signature that a packet alone cannot decide selects it for a full IDS.
+    pub const SUSPECT: u16 = 1 << 8;
     /// Card only: the payload matcher could not look at all of the packet, or found more patterns than
     /// the records hold; the host decides.
     pub const OVERFLOW: u16 = 1 << 13;
@@ -145,8 +147,11 @@ impl Flags {
     /// Flags with which the card hands a packet back to the host; no report shows them.
     pub const HOST_DECIDES: u16 = Self::OVERFLOW | Self::DEFER | Self::CUT;
 
+    /// Flags that only the host sets: no verdict of a card may carry them.
+    pub const HOST_ONLY: u16 = Self::SUSPECT;
+
     /// Every flag that a report shows, with its name there, in order.
-    pub const NAMES: [(u16, &'static str); 8] = [
+    pub const NAMES: [(u16, &'static str); 9] = [
         (Self::TRUNCATED, "truncated"),
         (Self::MALFORMED, "malformed"),
         (Self::FRAGMENT, "fragment"),
@@ -155,6 +160,7 @@ impl Flags {
         (Self::TUNNEL, "tunnel"),
         (Self::EXT_CHAIN, "ext_chain"),
         (Self::JUMBO, "jumbo"),
+        (Self::SUSPECT, "suspect"),
     ];
 }
 

@@ -80,7 +80,7 @@ const FLAGS_KNOWN: u16 = {
         known |= Flags::NAMES[n].0;
         n += 1;
     }
-    known
+    known & !Flags::HOST_ONLY
 };
 /// Bits of `control` in use: of a verdict, and of any other record.
 const VERDICT_CONTROL_KNOWN: u16 = (1 << (HITS_LSB + HITS_BITS)) - 1;

@@ -117,17 +117,17 @@ impl Changing {
     /// The next transaction, or `None` where the changed rules do not fit.
     fn next(&mut self, ran: &mut Ran) -> Option<Arc<RuleUpdate>> {
         let rules = self.changed();
-        let Ok(Update { version, commands, metadata, counts }) = self.live.update(&rules) else {
+        let Ok(update) = self.live.update(&rules) else {
             ran.refused += 1;
             return None;
         };
         self.rules = rules;
         ran.transactions += 1;
+        let Update { commands, counts, .. } = &update;
         ran.changes += counts.inserted + counts.deleted + counts.renumbered + counts.moved;
         ran.commands += commands.len();
         ran.anew += usize::from(counts.is_placed_anew);
-        let (commands, rules) = (commands.into(), Arc::new(self.rules.clone()));
-        Some(Arc::new(RuleUpdate { version, commands, metadata, rules, counts }))
+        Some(Arc::new(RuleUpdate::new(update, Arc::new(self.rules.clone()))))
     }
 
     /// The rules with one to three of them new, gone, exchanged, moved.

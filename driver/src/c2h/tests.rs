@@ -128,6 +128,8 @@ fn every_wrong_field_of_a_verdict_has_its_error() {
     assert_eq!(wrong(|r| r.version = 3), RecordError::Version { index, is: 3, should: 0 });
     assert_eq!(wrong(|r| r.acl = 1 << 20), RecordError::Number { index, is: 1 << 20 });
     assert_eq!(wrong(|r| r.flags = 1 << 9), RecordError::Flags { index, is: 1 << 9 });
+    let is = Flags::TUNNEL | Flags::SUSPECT;
+    assert_eq!(wrong(|r| r.flags |= Flags::SUSPECT), RecordError::Flags { index, is });
     let seven = control(RecordKind::Verdict, 7, true);
     assert_eq!(
         wrong(|r| r.control = control(RecordKind::Verdict, 7, true)),

@@ -13,6 +13,9 @@ use wiresift_abi::vector::Flags;
 use super::{FakeCard, Fault, Pipeline, answer_by, hits_by, lock};
 use crate::transport::Direction;
 
+/// Faults of a troubled card that wait for their moment at most.
+const FAULTS_WAITING: usize = 40;
+
 impl FakeCard {
     pub(super) fn halt(&mut self, error: ErrorCode, detail: u32) {
         if self.reg(Csr::Error) == 0 {
@@ -52,14 +55,18 @@ impl FakeCard {
 
     /// What happens in one moment.
     pub(super) fn step(&mut self) {
-        if self.is_hung {
+        if self.is_hung || self.gone_ns.is_some() {
             return;
         }
         for _ in 0..self.rng.random_range(0..40) {
-            if !self.is_running() || self.pipeline.cidx == self.reg(Csr::H2cPidx) || self.is_hung {
+            let is_done = self.pipeline.cidx == self.reg(Csr::H2cPidx);
+            if !self.is_running() || is_done || self.is_hung || self.gone_ns.is_some() {
                 break;
             }
             self.fetch();
+        }
+        if self.now_ns < self.late_until_ns {
+            return;
         }
         while self.is_running() && !self.pipeline.results.is_empty() && self.rng.random_ratio(7, 8) {
             if !self.write_line() {
@@ -161,6 +168,13 @@ impl FakeCard {
         self.packets += 1;
         self.count(Counter::PacketsIn, 1);
         self.count(Counter::PacketBytes, length as u64);
+        if self.trouble.is_some_and(|one_in| self.rng.random_ratio(1, one_in)) {
+            // Some faults wait long for their moment; the one that waits longest makes room.
+            if self.faults.len() >= FAULTS_WAITING {
+                self.faults.remove(0);
+            }
+            self.add_any();
+        }
         if let Some(Fault::Halt { error, .. }) =
             self.fires(|f| matches!(f, Fault::Halt { at: n, .. } if *n == at))
         {
@@ -171,6 +185,19 @@ impl FakeCard {
         {
             self.is_hung = true;
             return;
+        }
+        if self.fires(|f| matches!(f, Fault::Unplug { at: n } if *n == at)).is_some() {
+            self.gone_ns = Some(self.now_ns);
+            lock(&self.mappings).is_enabled = false;
+            return;
+        }
+        if self.fires(|f| matches!(f, Fault::Reset { at: n } if *n == at)).is_some() {
+            return self.reset();
+        }
+        if let Some(Fault::Late { ns, .. }) =
+            self.fires(|f| matches!(f, Fault::Late { at: n, .. } if *n == at))
+        {
+            self.late_until_ns = self.now_ns + ns;
         }
         let mut packet = std::mem::take(&mut self.pipeline.packet);
         packet.truncate(length);
@@ -276,7 +303,9 @@ impl FakeCard {
         }
         if self.reg(Csr::IrqControl) & csr::IRQ_ARM != 0 {
             self.set(Csr::IrqControl, 0);
-            self.is_irq = true;
+            let at = self.interrupts;
+            self.interrupts += 1;
+            self.is_irq |= self.fires(|f| matches!(f, Fault::LoseInterrupt { at: n } if *n == at)).is_none();
         }
     }
 }

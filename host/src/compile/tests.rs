@@ -310,7 +310,7 @@ fn signatures_with_one_condition_share_a_header() {
     rules.signatures[0].class = RuleClass::Refused("pcre".to_owned());
     let compiled = compile(&rules, &LINE, &SEED).unwrap();
     assert_eq!(compiled.metadata.headers, [vec![1], vec![2]]);
-    assert_eq!((compiled.report.exact, compiled.report.refused), (2, 1));
+    assert_eq!((compiled.report.evaluated, compiled.report.signatures), (2, 3));
 }
 
 #[test]

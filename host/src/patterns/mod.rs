@@ -1,0 +1,151 @@
+//! Multi-pattern search: which of many thousand patterns occur in a payload.
+//!
+//! Only *whether* a pattern occurs is told, not where: that is all a candidate needs, and it lets the search leave
+//! out what it has found already. By length of the patterns:
+//!
+//! | bytes | how they are found |
+//! |---|---|
+//! | 1, 2 | a set of the bytes (pairs) still wanted; what was found is taken out of it ([`short`]) |
+//! | 3 to 6 | the filter sees the three and four bytes at every place ([`filter`]) |
+//! | 7 and more | the filter sees the four bytes at every fourth place; four neighbouring grams of the pattern are in it |
+//!
+//! A *gram* is four (of patterns of three bytes: three) neighbouring bytes of the payload in lower case. A place whose
+//! gram passes the filter *survives* and leads to a bucket of entries ([`buckets`]), each a pattern and where its gram
+//! lies in it; there eight bytes are compared, then the whole pattern ([`verify`]). Which grams of a pattern are used is
+//! chosen when the searcher is built: the rarest ones in usual traffic ([`background`]), as long as their buckets
+//! have room ([`build`]).
+//!
+//! # Worst case
+//!
+//! For a payload of `n` bytes, whatever they are:
+//! - `n / 4` places survive in the one filter, `n` in the other, and each leads to a bucket of at most
+//!   [`build::BUCKET_ENTRIES`] entries: at most `10 n` comparisons of eight bytes.
+//! - Comparisons of whole patterns that fail cost a pattern at most `n` bytes and twice its length; then it is sought
+//!   once in linear time ([`verify`]). They are at most as many as the comparisons above.
+//! - Patterns that find no bucket with room, as thousands that differ only in how often one byte is repeated, go to an
+//!   automaton with at most two steps a byte ([`crowd`]). None of the patterns of real sets does.
+//! - Each pattern is reported once.
+//!
+//! The filters and buckets are hashed with secret multipliers, so nobody without the seed can aim at their collisions.
+
+mod background;
+mod buckets;
+mod build;
+mod crowd;
+mod filter;
+mod scratch;
+mod short;
+mod simd;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+use crate::engine::cpu::Chosen;
+use buckets::Buckets;
+use crowd::Crowds;
+use filter::{Long, Medium};
+use scratch::CHUNK;
+pub use scratch::Scratch;
+use short::{Pairs, Settled, Singles};
+use verify::{Record, Texts};
+
+/// A pattern to seek.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pattern<'a> {
+    /// Its bytes. A pattern without any occurs in every payload.
+    pub bytes: &'a [u8],
+    /// Whether an ASCII letter stands for itself in the other case too.
+    pub nocase: bool,
+}
+
+/// Patterns, made ready for the search.
+#[derive(Clone, Debug)]
+pub struct Searcher {
+    chosen: Chosen,
+    /// The patterns, equal ones as one.
+    texts: Texts,
+    /// Patterns without bytes.
+    empty: Vec<u32>,
+    singles: Singles,
+    pairs: Pairs,
+    medium: Medium,
+    medium_buckets: MediumBuckets,
+    long: Long,
+    long_buckets: Buckets,
+    records: Vec<Record>,
+    crowds: Crowds,
+}
+
+/// Buckets of patterns of 3 to 6 bytes.
+#[derive(Clone, Debug)]
+struct MediumBuckets {
+    /// By three bytes: patterns of three.
+    three: Buckets,
+    /// By four bytes: the others.
+    four: Buckets,
+}
+
+impl Searcher {
+    /// A searcher for these patterns. The same seed gives the same searcher; it should be drawn at random and kept
+    /// from those who send the payloads.
+    pub fn new(patterns: &[Pattern<'_>], seed: u64) -> Self {
+        Self::with(patterns, seed, Chosen::best())
+    }
+
+    /// A searcher made of certain instructions.
+    pub fn with(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Self {
+        build::build(patterns, seed, chosen)
+    }
+
+    /// Calls `found` with the number of every pattern that occurs in `payload`, once each, in no certain order.
+    pub fn search(&self, payload: &[u8], scratch: &mut Scratch, mut found: impl FnMut(u32)) {
+        self.empty.iter().for_each(|pattern| found(*pattern));
+        scratch.start(self.chosen, payload, self.texts.len());
+        let texts = &self.texts;
+        let mut report = |text: u32| texts.patterns(text).iter().for_each(|pattern| found(*pattern));
+        let mut settled = Settled { marks: &mut scratch.settled, generation: scratch.generation };
+        self.singles.search(self.chosen, payload, &mut settled, &mut report);
+        self.pairs.search(self.chosen, payload, &mut scratch.pairs, &mut settled, &mut report);
+        for from in (0..payload.len()).step_by(CHUNK) {
+            let count = CHUNK.min(payload.len() - from);
+            if !self.medium.is_empty() {
+                let text = scratch::from(&scratch.folded, from);
+                simd::medium(self.chosen, &self.medium, text, count, &mut scratch.survivors);
+                self.verify_medium(payload, from, scratch, &mut report);
+            }
+            if !self.long.is_empty() {
+                let text = scratch::from(&scratch.folded, from);
+                simd::long(self.chosen, &self.long, text, count, &mut scratch.survivors);
+                self.verify_long(payload, from, scratch, &mut report);
+            }
+        }
+        self.crowds.search(payload, scratch, &mut report);
+    }
+
+    /// Number of patterns.
+    pub fn patterns(&self) -> usize {
+        self.texts.patterns_len() + self.empty.len()
+    }
+
+    /// Patterns in the automata: those that found no bucket with room.
+    pub fn crowded(&self) -> usize {
+        self.crowds.len()
+    }
+
+    /// Bytes of all arrays.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of_val(&self.empty[..])
+            + self.texts.bytes()
+            + self.singles.bytes()
+            + self.pairs.bytes()
+            + self.medium.bytes()
+            + self.medium_buckets.three.bytes()
+            + self.medium_buckets.four.bytes()
+            + self.long.bytes()
+            + self.long_buckets.bytes()
+            + size_of_val(&self.records[..])
+            + self.crowds.bytes()
+    }
+}

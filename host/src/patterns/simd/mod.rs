@@ -1,0 +1,85 @@
+//! The loops over payloads, for each kind of processor. What they mean is said by those in plain Rust ([`portable`]);
+//! the others give the same.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use super::filter::{Long, Medium};
+use super::scratch::Survivors;
+use super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS};
+use crate::engine::cpu::Chosen;
+#[cfg(target_arch = "x86_64")]
+use crate::engine::cpu::Simd;
+
+/// Bytes behind the last place that a filter reads: a vector, and three bytes more.
+pub const READ_BEHIND: usize = BLOCK + 3;
+const _: () = assert!(READ_BEHIND <= super::scratch::MARGIN);
+
+/// Writes `payload` into `folded`, which is as long, with capitals in lower case.
+pub fn fold(chosen: Chosen, payload: &[u8], folded: &mut [u8]) {
+    match chosen.simd() {
+        // SAFETY: a `Chosen` exists only for instructions that the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { avx512::fold(payload, folded) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2::fold(payload, folded) },
+        _ => portable::fold(payload, folded),
+    }
+}
+
+/// Of the places 0, 4, … below `count`, those whose gram passes; `text` goes on for [`READ_BEHIND`] bytes.
+pub fn long(chosen: Chosen, filter: &Long, text: &[u8], count: usize, survivors: &mut Survivors) {
+    match chosen.simd() {
+        // SAFETY: a `Chosen` exists only for instructions that the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { avx512::long(filter, text, count, survivors) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2::long(filter, text, count, survivors) },
+        _ => portable::long(filter, text, count, survivors),
+    }
+}
+
+/// Of the places below `count`, those whose gram passes; `text` goes on for [`READ_BEHIND`] bytes.
+pub fn medium(chosen: Chosen, filter: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
+    match chosen.simd() {
+        // SAFETY: a `Chosen` exists only for instructions that the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { avx512::medium(filter, text, count, survivors) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2::medium(filter, text, count, survivors) },
+        _ => portable::medium(filter, text, count, survivors),
+    }
+}
+
+/// Places of a block whose byte is wanted, one bit each.
+pub fn singles(chosen: Chosen, wanted: &ByteSet, block: &[u8; BLOCK]) -> u64 {
+    match chosen.simd() {
+        // SAFETY: a `Chosen` exists only for instructions that the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { avx512::singles(wanted, block) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2::singles(wanted, block) },
+        _ => portable::singles(wanted, block),
+    }
+}
+
+/// Places of a block whose byte and the next one are wanted, in the order of [`super::short::place_of`].
+pub fn pairs(chosen: Chosen, wanted: &[u32; PAIR_WORDS], block: &[u8; BLOCK_BYTES]) -> u64 {
+    match chosen.simd() {
+        // SAFETY: a `Chosen` exists only for instructions that the processor has.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { avx512::pairs(wanted, block) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx2 => unsafe { avx2::pairs(wanted, block) },
+        _ => portable::pairs(wanted, block),
+    }
+}

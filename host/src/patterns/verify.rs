@@ -1,0 +1,256 @@
+//! From a survivor to the patterns that stand there.
+
+use super::buckets::Entry;
+use super::scratch::{self, MARGIN, Scratch};
+use super::{Searcher, filter::Gram};
+
+/// Eight bytes of a pattern, in lower case.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// The bytes, the first one lowest.
+    pub value: u64,
+    /// Which of them count.
+    pub mask: u64,
+    /// The pattern.
+    pub text: u32,
+    /// Bytes of the pattern before these.
+    pub back: u32,
+}
+
+impl Record {
+    /// The bytes of `folded` from `back` on, at most eight.
+    pub fn new(text: u32, folded: &[u8], back: usize) -> Self {
+        let count = (folded.len() - back).min(8);
+        let mut value = [0; 8];
+        value[..count].copy_from_slice(&folded[back..back + count]);
+        // A pattern has three bytes at least.
+        let mask = u64::MAX >> (64 - 8 * count);
+        Self { value: u64::from_le_bytes(value), mask, text, back: back as u32 }
+    }
+}
+
+/// The different patterns.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// Bytes of all of them; those of a pattern without case are in lower case.
+    bytes: Vec<u8>,
+    /// Where each one's bytes end.
+    ends: Vec<u32>,
+    nocase: Vec<bool>,
+    /// Numbers of the patterns that are the same text.
+    patterns: Vec<u32>,
+    /// Where each text's numbers end.
+    pattern_ends: Vec<u32>,
+}
+
+impl Texts {
+    /// Adds a text; `bytes` are in lower case where `nocase` says so. Gives its number.
+    pub fn add(&mut self, bytes: &[u8], nocase: bool, patterns: impl IntoIterator<Item = u32>) -> u32 {
+        let text = self.ends.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len() as u32);
+        self.nocase.push(nocase);
+        self.patterns.extend(patterns);
+        self.pattern_ends.push(self.patterns.len() as u32);
+        text
+    }
+
+    /// Number of texts.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Number of patterns.
+    pub fn patterns_len(&self) -> usize {
+        self.patterns.len()
+    }
+
+    /// Bytes of a text.
+    #[inline]
+    pub fn of(&self, text: u32) -> &[u8] {
+        &self.bytes[range(&self.ends, text)]
+    }
+
+    /// Whether its case does not count.
+    #[inline]
+    pub fn nocase(&self, text: u32) -> bool {
+        self.nocase[text as usize]
+    }
+
+    /// Numbers of the patterns that are this text.
+    #[inline]
+    pub fn patterns(&self, text: u32) -> &[u32] {
+        &self.patterns[range(&self.pattern_ends, text)]
+    }
+
+    /// Bytes of all arrays.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+            + size_of_val(&self.ends[..])
+            + self.nocase.len()
+            + size_of_val(&self.patterns[..])
+            + size_of_val(&self.pattern_ends[..])
+    }
+}
+
+#[inline]
+fn range(ends: &[u32], at: u32) -> std::ops::Range<usize> {
+    let at = at as usize;
+    let start = if at == 0 { 0 } else { ends[at - 1] };
+    start as usize..ends[at] as usize
+}
+
+impl Searcher {
+    /// Looks at the survivors of the filter of patterns of three to six bytes.
+    pub(super) fn verify_medium(
+        &self,
+        payload: &[u8],
+        from: usize,
+        scratch: &mut Scratch,
+        report: &mut impl FnMut(u32),
+    ) {
+        let mut quiet = None;
+        for survivor in 0..scratch.survivors.count {
+            let place = from + scratch.survivors.places[survivor] as usize;
+            let gram = gram(&scratch.folded, place);
+            // In a run the same gram comes again and again: once all its patterns are settled it says nothing new.
+            if quiet == Some(gram) {
+                continue;
+            }
+            let mut open = false;
+            for entry in self.medium_buckets.four.of(gram) {
+                open |= !self.settle(payload, place, entry, scratch, report);
+            }
+            if !self.medium_buckets.three.is_empty() {
+                for entry in self.medium_buckets.three.of(gram << 8) {
+                    open |= !self.settle(payload, place, entry, scratch, report);
+                }
+            }
+            quiet = (!open).then_some(gram);
+        }
+    }
+
+    /// Looks at the survivors of the filter of longer patterns.
+    pub(super) fn verify_long(
+        &self,
+        payload: &[u8],
+        from: usize,
+        scratch: &mut Scratch,
+        report: &mut impl FnMut(u32),
+    ) {
+        let mut quiet = None;
+        for survivor in 0..scratch.survivors.count {
+            let place = from + scratch.survivors.places[survivor] as usize;
+            let gram = gram(&scratch.folded, place);
+            if quiet == Some(gram) {
+                continue;
+            }
+            let mut open = false;
+            for entry in self.long_buckets.of(gram) {
+                open |= !self.settle(payload, place, entry, scratch, report);
+            }
+            quiet = (!open).then_some(gram);
+        }
+    }
+
+    /// Whether an entry's pattern needs no more looking for in this payload; reports it if it stands here.
+    #[inline]
+    fn settle(
+        &self,
+        payload: &[u8],
+        place: usize,
+        entry: Entry,
+        scratch: &mut Scratch,
+        report: &mut impl FnMut(u32),
+    ) -> bool {
+        let record = &self.records[entry.record as usize];
+        if scratch.settled[record.text as usize] == scratch.generation {
+            return true;
+        }
+        // A delta is at most three: the margin has as many bytes.
+        let at = MARGIN + place - entry.delta as usize;
+        if eight(&scratch.folded, at) & record.mask != record.value {
+            return false;
+        }
+        let Some(start) = at.checked_sub(MARGIN + record.back as usize) else {
+            return false;
+        };
+        if self.stands_at(record.text, payload, start, &scratch.folded) {
+            scratch.settled[record.text as usize] = scratch.generation;
+            report(record.text);
+            return true;
+        }
+        self.waste(record.text, payload, scratch, report)
+    }
+
+    #[inline]
+    fn stands_at(&self, text: u32, payload: &[u8], start: usize, folded: &[u8]) -> bool {
+        let bytes = self.texts.of(text);
+        if payload.len() - start.min(payload.len()) < bytes.len() {
+            return false;
+        }
+        let there = if self.texts.nocase(text) { scratch::from(folded, start) } else { &payload[start..] };
+        there[..bytes.len()] == *bytes
+    }
+
+    /// Counts a comparison in vain. Where a pattern had more of them than the payload has bytes it is sought alone,
+    /// which settles it: true then.
+    #[cold]
+    fn waste(&self, text: u32, payload: &[u8], scratch: &mut Scratch, report: &mut impl FnMut(u32)) -> bool {
+        let bytes = self.texts.of(text);
+        let wasted = &mut scratch.wasted[text as usize];
+        if wasted.generation != scratch.generation {
+            *wasted = scratch::Wasted { generation: scratch.generation, bytes: 0 };
+        }
+        wasted.bytes += bytes.len();
+        if wasted.bytes <= payload.len() + bytes.len() {
+            return false;
+        }
+        let end = MARGIN + payload.len();
+        let there = if self.texts.nocase(text) { &scratch.folded[MARGIN..end] } else { payload };
+        scratch.settled[text as usize] = scratch.generation;
+        if occurs(bytes, there, &mut scratch.failure) {
+            report(text);
+        }
+        true
+    }
+}
+
+/// Whether a pattern occurs, in linear time (Knuth, Morris, Pratt, "Fast pattern matching in strings", 1977).
+pub fn occurs(pattern: &[u8], text: &[u8], failure: &mut Vec<usize>) -> bool {
+    // The longest proper prefix of the pattern that ends with each of its bytes.
+    failure.clear();
+    let mut length = 0;
+    for (at, byte) in pattern.iter().enumerate() {
+        if at > 0 {
+            while length > 0 && pattern[length] != *byte {
+                length = failure[length - 1];
+            }
+            length += usize::from(pattern[length] == *byte);
+        }
+        failure.push(length);
+    }
+    let mut length = 0;
+    for byte in text {
+        while length > 0 && pattern[length] != *byte {
+            length = failure[length - 1];
+        }
+        length += usize::from(pattern[length] == *byte);
+        if length == pattern.len() {
+            return true;
+        }
+    }
+    false
+}
+
+/// The gram at a place of the payload.
+#[inline]
+fn gram(folded: &[u8], place: usize) -> Gram {
+    folded[MARGIN + place..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+/// Eight bytes of the payload's copy.
+#[inline]
+fn eight(folded: &[u8], at: usize) -> u64 {
+    folded[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
