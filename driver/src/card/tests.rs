@@ -14,7 +14,7 @@ use wiresift_abi::image::Image;
 use super::*;
 use crate::conservation::{CallerCounters, ConservationError};
 use crate::error::Cause;
-use crate::fake::{FakeCard, Fault, SharedMappings, answer};
+use crate::fake::{FakeCard, Fault, SharedMappings, answer, hits_by};
 
 mod endurance;
 mod hostile;
@@ -99,6 +99,7 @@ impl<T: Transport> Caller<T> {
             self.counters.verdicts += 1;
             let (acl, flags, ids) = answer(&packet);
             assert_eq!((verdict.acl, verdict.flags, verdict.ids()), (acl, flags, &ids[..]));
+            assert_eq!(verdict.hits(), hits_by(&packet, 0));
             assert_eq!((usize::from(verdict.length), verdict.version), (packet.len(), VERSION));
         }
         result.map(|count| assert_eq!(count, verdicts.len()))

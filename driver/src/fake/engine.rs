@@ -10,7 +10,7 @@ use wiresift_abi::csr::{self, CONTROL_ENABLE, Counter, Csr, ErrorCode};
 use wiresift_abi::h2c::{BatchHeader, BatchKind, PACKET_BYTES_MAX, packet_lines};
 use wiresift_abi::vector::Flags;
 
-use super::{FakeCard, Fault, Pipeline, answer_by, lock};
+use super::{FakeCard, Fault, Pipeline, answer_by, hits_by, lock};
 use crate::transport::Direction;
 
 /// Faults of a troubled card that wait for their moment at most.
@@ -202,8 +202,10 @@ impl FakeCard {
         let mut packet = std::mem::take(&mut self.pipeline.packet);
         packet.truncate(length);
         self.pipeline.items.pop_front();
-        let answer = answer_by(&packet, self.tables());
-        self.pipeline.results.push_back(records_of(&packet, answer, self.pipeline.sequence, self.version));
+        let tables = self.tables();
+        let (answer, hits) = (answer_by(&packet, tables), hits_by(&packet, tables));
+        let records = records_of(&packet, answer, &hits, self.pipeline.sequence, self.version);
+        self.pipeline.results.push_back(records);
         self.pipeline.sequence = self.pipeline.sequence.wrapping_add(1);
     }
 
@@ -312,6 +314,7 @@ impl FakeCard {
 fn records_of(
     packet: &[u8],
     (acl, flags, ids): (Option<u32>, Flags, Vec<u32>),
+    hits: &[u32],
     sequence: u32,
     version: u16,
 ) -> Vec<[u64; 2]> {
@@ -321,14 +324,16 @@ fn records_of(
         flags: flags.0,
         length: packet.len() as u16,
         version,
-        control: c2h::control(RecordKind::Verdict, ids.len(), false),
+        control: c2h::verdict_control(ids.len(), hits.len(), false),
     };
     let mut records = vec![bytemuck::cast(verdict)];
-    for some in ids.chunks(c2h::IDS_PER_RECORD) {
-        let control = c2h::control(RecordKind::Ids, some.len(), false);
-        let mut record = IdRecord { ids: [0; 3], sequence: sequence as u16, control };
-        record.ids[..some.len()].copy_from_slice(some);
-        records.push(bytemuck::cast(record));
+    for (kind, list) in [(RecordKind::Ids, &ids[..]), (RecordKind::Hits, hits)] {
+        for some in list.chunks(c2h::IDS_PER_RECORD) {
+            let control = c2h::control(kind, some.len(), false);
+            let mut record = IdRecord { ids: [0; 3], sequence: sequence as u16, control };
+            record.ids[..some.len()].copy_from_slice(some);
+            records.push(bytemuck::cast(record));
+        }
     }
     records
 }
