@@ -27,13 +27,17 @@ pub use sysfs::{Link, PciDevice, scan};
 /// The driver that hands a device to a process.
 pub const VFIO_DRIVER: &str = "vfio-pci";
 
+/// What happens when a file is written.
+#[cfg(test)]
+type Kernel = std::sync::Arc<dyn Fn(&Path, &str)>;
+
 /// The folder that stands for `/`.
 #[derive(Clone)]
 pub struct Root {
     folder: PathBuf,
     /// What the kernel does when a file is written: a made tree has none behind it.
     #[cfg(test)]
-    kernel: Option<std::sync::Arc<dyn Fn(&Path, &str)>>,
+    kernel: Option<Kernel>,
 }
 
 impl Default for Root {
