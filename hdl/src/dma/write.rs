@@ -552,10 +552,8 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             self.code.d.next = self.code_cidx.val();
             self.detail.d.next = self.exact.b_then.val();
         }
-        if self.b_valid.q.val() {
-            if !self.status_answer.val() & !self.record_failed.q.val() & !self.bad.val() {
-                self.acknowledged.d.next = self.acknowledged.q.val() + self.line_records.val();
-            }
+        if self.b_valid.q.val() & !self.status_answer.val() & !self.record_failed.q.val() & !self.bad.val() {
+            self.acknowledged.d.next = self.acknowledged.q.val() + self.line_records.val();
         }
         if self.bad.val() {
             self.error_found.d.next = true;
