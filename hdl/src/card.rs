@@ -5,16 +5,19 @@
 //!
 //!  m_axi_ar* <--.                                                              .--> m_axi_aw*, _w*
 //!  m_axi_r* --> Fetch -> Unpack -> Window -> Parser -> Classifier -> Pack -> Writer <-- m_axi_b*
-//!                                    ^------- cleared ------'          |        '--> irq_req
-//!                                    '------- credit ------------------'        <--- irq_ack
+//!                            |       ^------- cleared ------'        ^  |       '--> irq_req
+//!                            |       '------- credit ---------------+--'        <--- irq_ack
+//!                            '------> Matcher ----------------------'
 //! ```
 //!
 //! The way of a packet, block by block, and the ports of each are told in `docs/packet-path.md`. Both
 //! geometries are made from this one source.
 
 use rust_hdl::core::prelude::*;
+use wiresift_abi::command::DATA_LSB;
 use wiresift_abi::csr::ADDRESS_BITS;
 use wiresift_abi::geometry::{Geometry, LAB, LINE, WAYS};
+use wiresift_abi::payload::pattern_bits;
 use wiresift_abi::vector::WINDOW_BYTES;
 
 use crate::classify::Classifier;
@@ -26,6 +29,9 @@ use crate::dma::fetch::Fetch;
 use crate::dma::write::Writer;
 use crate::parse::parser::Parser;
 use crate::parse::window::Window;
+use crate::payload::Matcher;
+use crate::payload::layout::BEAT_NUMBER_BITS;
+use crate::payload::survivors::INFO_BITS;
 use crate::prim::ram::RamStyle;
 use crate::ring::pack::Pack;
 use crate::ring::unpack::Unpack;
@@ -48,6 +54,24 @@ pub type LineCard = Card<
     { LINE.wide_buckets_log2 as usize },
     { LINE.tcam_entries },
     { WAYS * LINE.bucket_slots },
+    { LINE.beat_bytes / 2 },
+    { LINE.beat_bytes / 4 },
+    { LINE.beat_bytes * 3 + INFO_BITS },
+    { LINE.payload.hash_bits },
+    { 1 << LINE.payload.filter_word_log2 },
+    { LINE.payload.filter_words_log2 as usize },
+    { LINE.payload.filter_word_log2 as usize },
+    { LINE.payload.probe_bits() },
+    { LINE.beat_bytes * 16 },
+    { log2(LINE.beat_bytes) },
+    { BEAT_NUMBER_BITS + log2(LINE.beat_bytes) },
+    { LINE.payload.region_bytes },
+    { LINE.payload.region_bytes * 8 },
+    { LINE.payload.region_bytes * 8 + 56 },
+    { DATA_LSB + pattern_bits(&LINE.payload) },
+    { LINE.payload.window_buckets_log2 as usize },
+    { pattern_bits(&LINE.payload) },
+    { LINE.payload.patterns_log2 as usize },
 >;
 /// The card of the geometry `lab`.
 pub type LabCard = Card<
@@ -62,10 +86,28 @@ pub type LabCard = Card<
     { LAB.wide_buckets_log2 as usize },
     { LAB.tcam_entries },
     { WAYS * LAB.bucket_slots },
+    { LAB.beat_bytes / 2 },
+    { LAB.beat_bytes / 4 },
+    { LAB.beat_bytes * 3 + INFO_BITS },
+    { LAB.payload.hash_bits },
+    { 1 << LAB.payload.filter_word_log2 },
+    { LAB.payload.filter_words_log2 as usize },
+    { LAB.payload.filter_word_log2 as usize },
+    { LAB.payload.probe_bits() },
+    { LAB.beat_bytes * 16 },
+    { log2(LAB.beat_bytes) },
+    { BEAT_NUMBER_BITS + log2(LAB.beat_bytes) },
+    { LAB.payload.region_bytes },
+    { LAB.payload.region_bytes * 8 },
+    { LAB.payload.region_bytes * 8 + 56 },
+    { DATA_LSB + pattern_bits(&LAB.payload) },
+    { LAB.payload.window_buckets_log2 as usize },
+    { pattern_bits(&LAB.payload) },
+    { LAB.payload.patterns_log2 as usize },
 >;
 
-/// The card; the parameters are bits and bytes of a beat, beats of a window, and the sizes of read
-/// buffer, result FIFO and tables (powers of two; `_COUNT` is `_LOG2 + 1`).
+/// The card; the parameters are bits and bytes of a beat, beats of a window, the sizes of read
+/// buffer, result FIFO and tables (powers of two; `_COUNT` is `_LOG2 + 1`), and those of [`Matcher`].
 #[derive(LogicBlock)]
 pub struct Card<
     const BEAT_BITS: usize,
@@ -79,6 +121,24 @@ pub struct Card<
     const WIDE_LOG2: usize,
     const ENTRIES: usize,
     const CANDIDATES: usize,
+    const PAIRS: usize,
+    const GROUPS: usize,
+    const ENTRY: usize,
+    const HASH: usize,
+    const WORD: usize,
+    const WORD_LOG2: usize,
+    const BIT_LOG2: usize,
+    const PROBE: usize,
+    const PAIR_BITS: usize,
+    const LANE_LOG2: usize,
+    const POSITION: usize,
+    const REGION: usize,
+    const REGION_BITS: usize,
+    const COARSE_BITS: usize,
+    const OPERAND_BITS: usize,
+    const BUCKETS_LOG2: usize,
+    const PATTERN_BITS: usize,
+    const PATTERNS_LOG2: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -189,6 +249,28 @@ pub struct Card<
     window: Window<BEAT_BITS, WINDOW_BEATS>,
     parser: Parser,
     classifier: Classifier<NARROW_LOG2, WIDE_LOG2, ENTRIES, CANDIDATES>,
+    matcher: Matcher<
+        BEAT_BITS,
+        STRB_BITS,
+        PAIRS,
+        GROUPS,
+        ENTRY,
+        HASH,
+        WORD,
+        WORD_LOG2,
+        BIT_LOG2,
+        PROBE,
+        PAIR_BITS,
+        LANE_LOG2,
+        POSITION,
+        REGION,
+        REGION_BITS,
+        COARSE_BITS,
+        OPERAND_BITS,
+        BUCKETS_LOG2,
+        PATTERN_BITS,
+        PATTERNS_LOG2,
+    >,
     pack: Pack<RESULTS_LOG2, RESULTS_COUNT>,
     write: Writer<BEAT_BITS, STRB_BITS>,
 }
@@ -219,6 +301,24 @@ impl<
     const WIDE_LOG2: usize,
     const ENTRIES: usize,
     const CANDIDATES: usize,
+    const PAIRS: usize,
+    const GROUPS: usize,
+    const ENTRY: usize,
+    const HASH: usize,
+    const WORD: usize,
+    const WORD_LOG2: usize,
+    const BIT_LOG2: usize,
+    const PROBE: usize,
+    const PAIR_BITS: usize,
+    const LANE_LOG2: usize,
+    const POSITION: usize,
+    const REGION: usize,
+    const REGION_BITS: usize,
+    const COARSE_BITS: usize,
+    const OPERAND_BITS: usize,
+    const BUCKETS_LOG2: usize,
+    const PATTERN_BITS: usize,
+    const PATTERNS_LOG2: usize,
 >
     Card<
         BEAT_BITS,
@@ -232,6 +332,24 @@ impl<
         WIDE_LOG2,
         ENTRIES,
         CANDIDATES,
+        PAIRS,
+        GROUPS,
+        ENTRY,
+        HASH,
+        WORD,
+        WORD_LOG2,
+        BIT_LOG2,
+        PROBE,
+        PAIR_BITS,
+        LANE_LOG2,
+        POSITION,
+        REGION,
+        REGION_BITS,
+        COARSE_BITS,
+        OPERAND_BITS,
+        BUCKETS_LOG2,
+        PATTERN_BITS,
+        PATTERNS_LOG2,
     >
 {
     /// A card whose sizes are the parameters; the RAM of the wide tables is of style `wide`.
@@ -298,6 +416,7 @@ impl<
             window: Window::new(geometry),
             parser: Parser::default(),
             classifier: Classifier::new(geometry, wide),
+            matcher: Matcher::new(geometry, wide),
             pack: Pack::default(),
             write: Writer::new(geometry),
         }
@@ -316,6 +435,24 @@ impl<
     const WIDE_LOG2: usize,
     const ENTRIES: usize,
     const CANDIDATES: usize,
+    const PAIRS: usize,
+    const GROUPS: usize,
+    const ENTRY: usize,
+    const HASH: usize,
+    const WORD: usize,
+    const WORD_LOG2: usize,
+    const BIT_LOG2: usize,
+    const PROBE: usize,
+    const PAIR_BITS: usize,
+    const LANE_LOG2: usize,
+    const POSITION: usize,
+    const REGION: usize,
+    const REGION_BITS: usize,
+    const COARSE_BITS: usize,
+    const OPERAND_BITS: usize,
+    const BUCKETS_LOG2: usize,
+    const PATTERN_BITS: usize,
+    const PATTERNS_LOG2: usize,
 > Logic
     for Card<
         BEAT_BITS,
@@ -329,6 +466,24 @@ impl<
         WIDE_LOG2,
         ENTRIES,
         CANDIDATES,
+        PAIRS,
+        GROUPS,
+        ENTRY,
+        HASH,
+        WORD,
+        WORD_LOG2,
+        BIT_LOG2,
+        PROBE,
+        PAIR_BITS,
+        LANE_LOG2,
+        POSITION,
+        REGION,
+        REGION_BITS,
+        COARSE_BITS,
+        OPERAND_BITS,
+        BUCKETS_LOG2,
+        PATTERN_BITS,
+        PATTERNS_LOG2,
     >
 {
     #[hdl_gen]
@@ -342,6 +497,7 @@ impl<
         self.window.clock.next = self.clock.val();
         self.parser.clock.next = self.clock.val();
         self.classifier.clock.next = self.clock.val();
+        self.matcher.clock.next = self.clock.val();
         self.pack.clock.next = self.clock.val();
         self.write.clock.next = self.clock.val();
         self.csr.reset.next = self.reset.val();
@@ -355,6 +511,7 @@ impl<
         self.window.reset.next = self.control.clear.val();
         self.parser.reset.next = self.control.clear.val();
         self.classifier.reset.next = self.control.clear.val();
+        self.matcher.reset.next = self.control.clear.val();
         self.pack.reset.next = self.control.clear.val();
 
         // Registers.
@@ -453,7 +610,13 @@ impl<
         self.window.s_axis_sequence.next = self.unpack.m_axis_sequence.val();
         self.unpack.m_axis_tready.next = self.window.s_axis_tready.val();
         self.window.credit.next = self.pack.credit.val();
-        self.window.cleared.next = self.classifier.cleared.val();
+        self.matcher.tdata.next = self.unpack.m_axis_tdata.val();
+        self.matcher.taken.next = self.unpack.m_axis_tvalid.val() & self.window.s_axis_tready.val();
+        self.matcher.tlast.next = self.unpack.m_axis_tlast.val();
+        self.matcher.command.next = self.unpack.m_axis_command.val();
+        self.matcher.length.next = self.unpack.m_axis_length.val();
+        self.matcher.classified.next = self.classifier.cleared.val();
+        self.window.cleared.next = self.matcher.cleared.val();
         self.parser.valid.next = self.window.valid.val();
         self.parser.command.next = self.window.command.val();
         self.parser.window.next = self.window.window.val();
@@ -474,6 +637,10 @@ impl<
         self.pack.out_acl.next = self.classifier.out_acl.val();
         self.pack.out_ids_count.next = self.classifier.out_ids_count.val();
         self.pack.out_ids.next = self.classifier.out_ids.val();
+        self.pack.hits_valid.next = self.matcher.out_valid.val();
+        self.pack.hits_count.next = self.matcher.out_count.val();
+        self.pack.hits_ids.next = self.matcher.out_ids.val();
+        self.pack.hits_overflow.next = self.matcher.out_overflow.val();
         self.pack.records_log2.next = self.csr.c2h_records_log2.val().get_bits::<5>(0);
         self.pack.idle.next = self.window.idle.val();
         self.write.s_axis_tdata.next = self.pack.m_axis_tdata.val();

@@ -21,7 +21,7 @@ pub mod table;
 use netlist::{Counts, NetlistError};
 
 /// Blocks that are mapped part by part.
-const SPLIT: [&str; 1] = ["classifier"];
+const SPLIT: [&str; 2] = ["classifier", "matcher"];
 
 /// A family of FPGAs that yosys maps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

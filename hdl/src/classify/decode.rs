@@ -6,6 +6,7 @@
 //! sequence_number     stage 0  '--------'---> error, error_detail     stage 1
 //! ```
 //!
+//! Commands of the payload matcher set no strobe here: they act where the beats pass, and are only checked.
 //! A command with an unknown opcode or a number that the geometry does not have sets no strobe: it
 //! goes on as an element without effect, and `error` pulses.
 
@@ -15,6 +16,7 @@ use wiresift_abi::bits::{Field, LINE_BITS};
 use wiresift_abi::command::{INDEX, OPCODE, Opcode, SLOT, TABLE};
 use wiresift_abi::geometry::{Geometry, MAX_TABLES, WAYS};
 use wiresift_abi::hash::ROWS;
+use wiresift_abi::payload::SECRET_ROWS;
 use wiresift_abi::vector::{FLAGS, LENGTH};
 
 use super::layout::{MAX_SLOTS, Meta, Op};
@@ -69,6 +71,7 @@ pub struct Decode {
     masked_table: Signal<Local, Bits<16>>,
     slot: Signal<Local, Bits<16>>,
     index: Signal<Local, Bits<16>>,
+    above_windows: Signal<Local, Bits<16>>,
     is_command: Signal<Local, Bit>,
     has_table: Signal<Local, Bit>,
     has_bucket: Signal<Local, Bit>,
@@ -92,6 +95,10 @@ pub struct Decode {
     op_high: Number,
     op_entry: Number,
     op_commit: Number,
+    op_window_secret: Number,
+    op_filter: Number,
+    op_window: Number,
+    op_pattern: Number,
     narrow_tables: Number,
     all_table_count: Number,
     narrow_buckets: Number,
@@ -99,6 +106,12 @@ pub struct Decode {
     slot_count: Number,
     row_count: Number,
     entry_count: Number,
+    window_row_count: Number,
+    memory_count: Number,
+    word_count: Number,
+    way_count: Number,
+    window_buckets_log2: Number,
+    last_pattern: Number,
     detail_table_at: Number,
     detail_index_at: Number,
 }
@@ -137,6 +150,7 @@ impl Decode {
             masked_table: Signal::default(),
             slot: Signal::default(),
             index: Signal::default(),
+            above_windows: Signal::default(),
             is_command: Signal::default(),
             has_table: Signal::default(),
             has_bucket: Signal::default(),
@@ -160,6 +174,10 @@ impl Decode {
             op_high: opcode(Opcode::WriteTcamHigh),
             op_entry: opcode(Opcode::WriteTcamEntry),
             op_commit: opcode(Opcode::Commit),
+            op_window_secret: opcode(Opcode::WriteWindowSecret),
+            op_filter: opcode(Opcode::WriteFilter),
+            op_window: opcode(Opcode::WriteWindow),
+            op_pattern: opcode(Opcode::WritePattern),
             narrow_tables: number(geometry.narrow_tables),
             all_table_count: number(geometry.tables()),
             narrow_buckets: number(1 << geometry.narrow_buckets_log2),
@@ -167,6 +185,13 @@ impl Decode {
             slot_count: number(WAYS * geometry.bucket_slots),
             row_count: number(ROWS),
             entry_count: number(geometry.tcam_entries),
+            window_row_count: number(SECRET_ROWS),
+            memory_count: number(geometry.payload.memories()),
+            word_count: number(1 << geometry.payload.filter_words_log2),
+            way_count: number(WAYS),
+            // As many as an index can name may be there, so what is above is asked for.
+            window_buckets_log2: number(geometry.payload.window_buckets_log2 as usize),
+            last_pattern: number((1 << geometry.payload.patterns_log2) - 1),
             detail_table_at: number(OPCODE.bits),
             detail_index_at: number(OPCODE.bits + TABLE.bits),
         }
@@ -193,6 +218,7 @@ impl Logic for Decode {
         self.slot.next =
             bit_cast::<16, SLOT_BITS>(self.line0.q.val().get_bits::<SLOT_BITS>(self.slot_at.val().index()));
         self.index.next = self.line0.q.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
+        self.above_windows.next = self.index.val() >> self.window_buckets_log2.val();
         self.is_command.next = self.valid0.q.val() & self.command0.q.val();
         self.has_table.next = self.masked_table.val() < self.all_table_count.val();
         self.has_bucket.next = self.index.val() < self.wide_buckets.val();
@@ -248,6 +274,26 @@ impl Logic for Decode {
                 self.good.next = true;
                 self.fresh.next.entry = true;
             }
+            if (self.opcode.val() == self.op_window_secret.val())
+                & (self.index.val() < self.window_row_count.val())
+            {
+                self.good.next = true;
+            }
+            if (self.opcode.val() == self.op_filter.val())
+                & (self.masked_table.val() < self.memory_count.val())
+                & (self.index.val() < self.word_count.val())
+            {
+                self.good.next = true;
+            }
+            if (self.opcode.val() == self.op_window.val())
+                & (self.slot.val() < self.way_count.val())
+                & !self.above_windows.val().any()
+            {
+                self.good.next = true;
+            }
+            if (self.opcode.val() == self.op_pattern.val()) & (self.index.val() <= self.last_pattern.val()) {
+                self.good.next = true;
+            }
         }
         // Stage 1.
         self.valid1.d.next = self.valid0.q.val();
@@ -285,7 +331,7 @@ mod tests {
     use rand::seq::IndexedRandom;
     use rand_chacha::ChaCha8Rng;
     use wiresift_abi::bits::Line;
-    use wiresift_abi::command::{Command, CommandError};
+    use wiresift_abi::command::Command;
     use wiresift_abi::geometry::{LAB, LINE};
 
     use super::super::testing::{Pipe, bits_of, random_line};
@@ -296,10 +342,16 @@ mod tests {
     fn random_command(rng: &mut ChaCha8Rng) -> Line {
         let pick = |numbers: &[u128], rng: &mut ChaCha8Rng| *numbers.choose(rng).unwrap();
         random_line(rng)
-            .with(OPCODE, pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 12, 255], rng))
+            .with(OPCODE, pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 12, 13, 255], rng))
             .with(TABLE, pick(&[0, 1, 2, 3, 4, 15, 16, 23, 24, 255], rng))
             .with(SLOT, pick(&[0, 1, 3, 4, 7, 8, 47, 48, 255], rng))
-            .with(INDEX, pick(&[0, 15, 16, 23, 24, 63, 64, 511, 512, 4095, 4096, 65535], rng))
+            .with(
+                INDEX,
+                pick(
+                    &[0, 7, 8, 15, 16, 23, 24, 63, 64, 511, 512, 1024, 4095, 4096, 32767, 32768, 65535],
+                    rng,
+                ),
+            )
     }
 
     fn op_of(command: &Command) -> Op {
@@ -317,9 +369,7 @@ mod tests {
             Opcode::WriteTcamHigh => op.high = true,
             Opcode::WriteTcamEntry => op.entry = true,
             Opcode::Commit => op.commit = true,
-            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {
-                panic!("a command of the payload matcher")
-            }
+            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {}
         }
         op
     }
@@ -335,10 +385,7 @@ mod tests {
             |uut, rng, _| {
                 let (valid, is_command) = (rng.random_bool(0.9), rng.random_bool(0.8));
                 let line = if is_command { random_command(rng) } else { random_line(rng) };
-                // The card has no payload matcher yet: its commands are refused.
-                let command = Command::from_line(&line, geometry).and_then(|c| {
-                    if c.opcode > Opcode::Commit { Err(CommandError::Opcode(0)) } else { Ok(c) }
-                });
+                let command = Command::from_line(&line, geometry);
                 let mut op = Op { packet: valid & !is_command, ..Op::default() };
                 let mut error = None;
                 match command {

@@ -3,6 +3,7 @@
 //! ```text
 //!                  +------+
 //! out_*         -->|      |--> m_axis_tdata, _tvalid   (<-- _tready)
+//! hits_*        -->|      |
 //! credit       <-- | Pack |
 //! records_log2  -->|      |--> verdicts, id_records, pad_records,
 //! idle          -->|      |    acl_matches, signature_matches, cut, deferred
@@ -10,8 +11,10 @@
 //! ```
 //!
 //! Results cannot be held up, so they go into a FIFO that has room for every element that holds a
-//! credit. One result a cycle leaves it and gives its credit back; a silent one ends there. Stage 1
-//! forms the records of a result: a verdict (or the answer to a COMMIT) and up to two id records.
+//! credit, and so do the patterns that the payload matcher found, in a FIFO of their own. In a cycle in which both have
+//! the next element, stage 0 joins them and gives the credit back; where there are ids and patterns, the patterns
+//! take a cycle more. Stage 1 forms the records of a result: a verdict (or the answer to a COMMIT) and up to two
+//! records of ids or of patterns; a silent result ends there.
 //! Stage 2 appends them to the records that wait (at most three) and lets a line out when it has
 //! four. Stage 3 sets the phase bits, which are the same for a whole line, and counts it. A register
 //! slice at the end cuts the path of `m_axis_tready`; all stages move together while it has room.
@@ -25,8 +28,8 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::c2h::{
-    self, IDS_BITS, IDS_MAX, IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS, RECORD_BYTES, RecordKind,
-    VerdictRecord,
+    self, HITS_BITS, HITS_LSB, IDS_BITS, IDS_MAX, IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS,
+    RECORD_BYTES, RecordKind, VerdictRecord,
 };
 use wiresift_abi::entry::ID;
 use wiresift_abi::vector::Flags;
@@ -49,6 +52,12 @@ const PART_BITS: usize = 2;
 const WORD_BITS: usize = SECOND_LSB + PART_BITS;
 const FIRST_LSB: usize = RECORD_BITS + LIST_BITS;
 const SECOND_LSB: usize = FIRST_LSB + PART_BITS;
+/// A word of the other FIFO: the patterns, how many go into each record, how many, whether there may be more.
+const HITS_WORD_BITS: usize = HITS_OVERFLOW_BIT + 1;
+const HITS_FIRST_LSB: usize = LIST_BITS;
+const HITS_SECOND_LSB: usize = HITS_FIRST_LSB + PART_BITS;
+const HITS_COUNT_LSB: usize = HITS_SECOND_LSB + PART_BITS;
+const HITS_OVERFLOW_BIT: usize = HITS_COUNT_LSB + HITS_BITS;
 /// Cycles after which a line is filled up, power of two.
 const WAIT_BITS: usize = 6;
 /// Bits of the number of records that wait or come, at most three.
@@ -66,6 +75,8 @@ const IDS_LSB: usize = CONTROL_LSB + c2h::IDS_LSB;
 /// Bit of an `acl` that is set in `NO_RULE` and in no number of a rule.
 const NO_RULE_BIT: usize = ACL_LSB + 31;
 const CUT_BIT: usize = FLAGS_LSB + Flags::CUT.trailing_zeros() as usize;
+const VERDICT_HITS_LSB: usize = CONTROL_LSB + HITS_LSB;
+const OVERFLOW_BIT: usize = FLAGS_LSB + Flags::OVERFLOW.trailing_zeros() as usize;
 const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
 
 const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
@@ -102,6 +113,14 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub out_ids_count: Signal<In, Bits<IDS_BITS>>,
     /// The ids, the first in the low bits.
     pub out_ids: Signal<In, Bits<LIST_BITS>>,
+    /// Patterns of an element, which come for each in the order of the results, earlier or later.
+    pub hits_valid: Signal<In, Bit>,
+    /// How many.
+    pub hits_count: Signal<In, Bits<HITS_BITS>>,
+    /// Their numbers, the first in the low bits.
+    pub hits_ids: Signal<In, Bits<LIST_BITS>>,
+    /// There may be more.
+    pub hits_overflow: Signal<In, Bit>,
     /// Pulse: a result left the FIFO.
     pub credit: Signal<Out, Bit>,
     /// Records of the C2H ring, power of two.
@@ -116,7 +135,7 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub m_axis_tready: Signal<In, Bit>,
     /// Verdict records of the line that was handed over.
     pub verdicts: Signal<Out, Bits<COUNT_BITS>>,
-    /// Id records of that line.
+    /// Records of ids or of patterns of that line.
     pub id_records: Signal<Out, Bits<COUNT_BITS>>,
     /// Pad records of that line.
     pub pad_records: Signal<Out, Bits<COUNT_BITS>>,
@@ -130,8 +149,18 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub deferred: Signal<Out, Bits<COUNT_BITS>>,
 
     results: Fifo<WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
+    hits: Fifo<HITS_WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
     slice: RegisterSlice<LINE_BITS>,
     given_back: DFF<Bit>,
+    /// A result with its ids or with its patterns.
+    joined: DFF<Bits<WORD_BITS>>,
+    joined_valid: DFF<Bit>,
+    /// They are patterns.
+    are_hits: DFF<Bit>,
+    /// The verdict went before.
+    is_tail: DFF<Bit>,
+    /// The patterns of the result at the head are still to go.
+    tail_due: DFF<Bit>,
     /// Records of the last result, low first; unused places are zero.
     fresh: DFF<Bits<FRESH_BITS>>,
     fresh_count: DFF<Bits<WAITING_BITS>>,
@@ -153,6 +182,17 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     is_deferred: [DFF<Bit>; LINE_RECORDS],
 
     go: Signal<Local, Bit>,
+    hits_first: Signal<Local, Bits<PART_BITS>>,
+    hits_second: Signal<Local, Bits<PART_BITS>>,
+    hits_more: Signal<Local, Bits<HITS_BITS>>,
+    both_there: Signal<Local, Bit>,
+    has_both: Signal<Local, Bit>,
+    takes_hits: Signal<Local, Bit>,
+    result: Signal<Local, Bits<WORD_BITS>>,
+    found: Signal<Local, Bits<HITS_WORD_BITS>>,
+    result_ids: Signal<Local, Bits<PART_BITS>>,
+    found_count: Signal<Local, Bits<HITS_BITS>>,
+    found_list: Signal<Local, Bits<WORD_BITS>>,
     acl: Signal<Local, Bits<32>>,
     flags: Signal<Local, Bits<16>>,
     length: Signal<Local, Bits<16>>,
@@ -203,12 +243,29 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     verdict_control: Constant<Bits<16>>,
     committed_control: Constant<Bits<16>>,
     ids_control: Constant<Bits<16>>,
+    hits_control: Constant<Bits<16>>,
+    hits_per_record: Constant<Bits<HITS_BITS>>,
+    hits_first_lsb: Constant<Bits<8>>,
+    hits_second_lsb: Constant<Bits<8>>,
+    hits_count_lsb: Constant<Bits<8>>,
+    hits_overflow_at: Constant<Bits<8>>,
+    verdict_hits_lsb: Constant<Bits<8>>,
+    overflow_lsb: Constant<Bits<8>>,
+    one_word: Constant<Bits<WORD_BITS>>,
+    one_found: Constant<Bits<HITS_WORD_BITS>>,
+    list_mask: Constant<Bits<WORD_BITS>>,
     kind_verdict: Constant<Bits<KIND_BITS>>,
     kind_ids: Constant<Bits<KIND_BITS>>,
+    kind_hits: Constant<Bits<KIND_BITS>>,
     kind_pad: Constant<Bits<KIND_BITS>>,
     line_records: Constant<Bits<COUNT_BITS>>,
     none: Constant<Bits<WAITING_BITS>>,
     phases: Constant<Bits<LINE_BITS>>,
+}
+
+/// What is not the list of ids in a word.
+fn list_places() -> Bits<WORD_BITS> {
+    (0..RECORD_BITS).fold(Bits::default(), |bits: Bits<WORD_BITS>, at| bits.replace_bit(at, true))
 }
 
 /// The phase bit of every record of a line.
@@ -236,6 +293,10 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             out_acl: Default::default(),
             out_ids_count: Default::default(),
             out_ids: Default::default(),
+            hits_valid: Default::default(),
+            hits_count: Default::default(),
+            hits_ids: Default::default(),
+            hits_overflow: Default::default(),
             credit: Default::default(),
             records_log2: Default::default(),
             idle: Default::default(),
@@ -250,8 +311,14 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             cut: Default::default(),
             deferred: Default::default(),
             results: Fifo::new(RamStyle::Block),
+            hits: Fifo::new(RamStyle::Block),
             slice: Default::default(),
             given_back: Default::default(),
+            joined: Default::default(),
+            joined_valid: Default::default(),
+            are_hits: Default::default(),
+            is_tail: Default::default(),
+            tail_due: Default::default(),
             fresh: Default::default(),
             fresh_count: Default::default(),
             fresh_valid: Default::default(),
@@ -270,6 +337,17 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             is_cut: Default::default(),
             is_deferred: Default::default(),
             go: Default::default(),
+            hits_first: Default::default(),
+            hits_second: Default::default(),
+            hits_more: Default::default(),
+            both_there: Default::default(),
+            has_both: Default::default(),
+            takes_hits: Default::default(),
+            result: Default::default(),
+            found: Default::default(),
+            result_ids: Default::default(),
+            found_count: Default::default(),
+            found_list: Default::default(),
             acl: Default::default(),
             flags: Default::default(),
             length: Default::default(),
@@ -319,6 +397,18 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             verdict_control: Constant::new(u64::from(c2h::control(RecordKind::Verdict, 0, false)).into()),
             committed_control: Constant::new(u64::from(c2h::control(RecordKind::Committed, 0, false)).into()),
             ids_control: Constant::new(u64::from(c2h::control(RecordKind::Ids, 0, false)).into()),
+            hits_control: Constant::new(u64::from(c2h::control(RecordKind::Hits, 0, false)).into()),
+            hits_per_record: Constant::new(IDS_PER_RECORD.to_bits()),
+            hits_first_lsb: Constant::new(HITS_FIRST_LSB.to_bits()),
+            hits_second_lsb: Constant::new(HITS_SECOND_LSB.to_bits()),
+            hits_count_lsb: Constant::new(HITS_COUNT_LSB.to_bits()),
+            hits_overflow_at: Constant::new(HITS_OVERFLOW_BIT.to_bits()),
+            verdict_hits_lsb: Constant::new(VERDICT_HITS_LSB.to_bits()),
+            overflow_lsb: Constant::new(OVERFLOW_BIT.to_bits()),
+            one_word: Constant::new(1u64.to_bits()),
+            one_found: Constant::new(1u64.to_bits()),
+            list_mask: Constant::new(list_places()),
+            kind_hits: Constant::new((RecordKind::Hits as u64).into()),
             kind_verdict: Constant::new((RecordKind::Verdict as u64).into()),
             kind_ids: Constant::new((RecordKind::Ids as u64).into()),
             kind_pad: Constant::new((RecordKind::Pad as u64).into()),
@@ -336,6 +426,11 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             self,
             clock,
             given_back,
+            joined,
+            joined_valid,
+            are_hits,
+            is_tail,
+            tail_due,
             fresh,
             fresh_count,
             fresh_valid,
@@ -394,12 +489,76 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             | (bit_cast::<WORD_BITS, PART_BITS>(self.first_in.val()) << self.first_lsb.val())
             | (bit_cast::<WORD_BITS, PART_BITS>(self.second_in.val()) << self.second_lsb.val());
         self.results.s_axis_tvalid.next = self.out_valid.val();
-        self.results.m_axis_tready.next = self.go.val();
-        self.given_back.d.next = self.go.val() & self.results.m_axis_tvalid.val();
+        self.hits.clock.next = self.clock.val();
+        self.hits.reset.next = self.reset.val();
+        self.hits_more.next = self.hits_count.val() - self.hits_per_record.val();
+        self.hits_first.next = self.hits_count.val().get_bits::<PART_BITS>(0);
+        self.hits_second.next = 0.into();
+        if self.hits_count.val() > self.hits_per_record.val() {
+            self.hits_first.next = self.whole_part.val();
+            self.hits_second.next = self.hits_more.val().get_bits::<PART_BITS>(0);
+        }
+        self.found.next = bit_cast::<HITS_WORD_BITS, LIST_BITS>(self.hits_ids.val())
+            | (bit_cast::<HITS_WORD_BITS, PART_BITS>(self.hits_first.val()) << self.hits_first_lsb.val())
+            | (bit_cast::<HITS_WORD_BITS, PART_BITS>(self.hits_second.val()) << self.hits_second_lsb.val())
+            | (bit_cast::<HITS_WORD_BITS, HITS_BITS>(self.hits_count.val()) << self.hits_count_lsb.val());
+        if self.hits_overflow.val() {
+            self.found.next = self.found.val() | (self.one_found.val() << self.hits_overflow_at.val());
+        }
+        self.hits.s_axis_tdata.next = self.found.val();
+        self.hits.s_axis_tvalid.next = self.hits_valid.val();
+
+        // Stage 0: result and patterns of an element.
+        self.both_there.next = self.results.m_axis_tvalid.val() & self.hits.m_axis_tvalid.val();
+        for i in FIRST_LSB..(FIRST_LSB + 1) {
+            self.result_ids.next = self.results.m_axis_tdata.val().get_bits::<PART_BITS>(i);
+        }
+        for i in HITS_COUNT_LSB..(HITS_COUNT_LSB + 1) {
+            self.found_count.next = self.hits.m_axis_tdata.val().get_bits::<HITS_BITS>(i);
+        }
+        self.has_both.next = self.result_ids.val().any() & self.found_count.val().any();
+        self.takes_hits.next = self.tail_due.q.val() | !self.result_ids.val().any();
+        // List and numbers of both lie in the same order, in a word behind the record.
+        self.found_list.next =
+            (bit_cast::<WORD_BITS, LIST_BITS>(self.hits.m_axis_tdata.val().get_bits::<LIST_BITS>(0))
+                << self.list_lsb.val())
+                | (bit_cast::<WORD_BITS, PART_BITS>(
+                    self.hits.m_axis_tdata.val().get_bits::<PART_BITS>(self.hits_first_lsb.val().index()),
+                ) << self.first_lsb.val())
+                | (bit_cast::<WORD_BITS, PART_BITS>(
+                    self.hits.m_axis_tdata.val().get_bits::<PART_BITS>(self.hits_second_lsb.val().index()),
+                ) << self.second_lsb.val());
+        self.result.next = self.results.m_axis_tdata.val();
+        if self.takes_hits.val() {
+            self.result.next =
+                (self.results.m_axis_tdata.val() & self.list_mask.val()) | self.found_list.val();
+        }
+        if self.found_count.val().any() {
+            self.result.next = self.result.val()
+                | (bit_cast::<WORD_BITS, HITS_BITS>(self.found_count.val()) << self.verdict_hits_lsb.val());
+        }
+        for i in HITS_OVERFLOW_BIT..(HITS_OVERFLOW_BIT + 1) {
+            if self.hits.m_axis_tdata.val().get_bit(i) {
+                self.result.next = self.result.val() | (self.one_word.val() << self.overflow_lsb.val());
+            }
+        }
+        self.results.m_axis_tready.next =
+            self.go.val() & self.both_there.val() & (self.tail_due.q.val() | !self.has_both.val());
+        self.hits.m_axis_tready.next =
+            self.go.val() & self.both_there.val() & (self.tail_due.q.val() | !self.has_both.val());
+        self.given_back.d.next =
+            self.go.val() & self.both_there.val() & (self.tail_due.q.val() | !self.has_both.val());
         self.credit.next = self.given_back.q.val();
+        if self.go.val() {
+            self.joined_valid.d.next = self.both_there.val();
+            self.joined.d.next = self.result.val();
+            self.are_hits.d.next = self.takes_hits.val();
+            self.is_tail.d.next = self.tail_due.q.val();
+            self.tail_due.d.next = self.both_there.val() & self.has_both.val() & !self.tail_due.q.val();
+        }
 
         // Stage 1: the records of a result.
-        self.word.next = bit_cast::<BOTH_BITS, WORD_BITS>(self.results.m_axis_tdata.val());
+        self.word.next = bit_cast::<BOTH_BITS, WORD_BITS>(self.joined.q.val());
         self.head.next = self.word.val().get_bits::<RECORD_BITS>(0);
         self.head_sequence.next = self.word.val().get_bits::<16>(0);
         for i in KIND_LSB..(KIND_LSB + 1) {
@@ -430,6 +589,11 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         self.ids_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
             << self.id_sequence_lsb.val())
             | (bit_cast::<RECORD_BITS, 16>(self.ids_control.val()) << self.control_lsb.val());
+        if self.are_hits.q.val() {
+            self.ids_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
+                << self.id_sequence_lsb.val())
+                | (bit_cast::<RECORD_BITS, 16>(self.hits_control.val()) << self.control_lsb.val());
+        }
         self.first_ids.next = 0.into();
         self.second_ids.next = 0.into();
         if self.part[0].val().any() {
@@ -445,7 +609,7 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             self.second_ids.next = self.second_ids.val() | (self.id[n + 3].val() << self.id_lsb[n].val());
         }
         if self.go.val() {
-            self.fresh_valid.d.next = self.results.m_axis_tvalid.val() & self.head_kind.val().any();
+            self.fresh_valid.d.next = self.joined_valid.q.val() & self.head_kind.val().any();
             self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.head.val())
                 | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val()) << self.first_place.val())
                 | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.second_place.val());
@@ -454,6 +618,14 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
                 self.fresh_count.d.next = 3.into();
             } else if self.part[0].val().any() {
                 self.fresh_count.d.next = 2.into();
+            }
+            if self.is_tail.q.val() {
+                self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val())
+                    | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.first_place.val());
+                self.fresh_count.d.next = 1.into();
+                if self.part[1].val().any() {
+                    self.fresh_count.d.next = 2.into();
+                }
             }
         }
 
@@ -477,17 +649,21 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         self.due.d.next = !self.out_valid.val()
             & !(self.results.count.val().any())
             & !self.results.m_axis_tvalid.val()
+            & !self.joined_valid.q.val()
             & !self.fresh_valid.q.val()
             & (self.idle.val() | self.waited.q.val().all());
         self.waited.d.next = self.waited.q.val() + 1;
         if self.results.m_axis_tvalid.val()
+            | self.joined_valid.q.val()
             | self.fresh_valid.q.val()
             | (self.held_count.q.val() == self.none.val())
         {
             self.waited.d.next = 0.into();
         }
-        self.flush.next =
-            self.due.q.val() & !self.fresh_valid.q.val() & (self.held_count.q.val() != self.none.val());
+        self.flush.next = self.due.q.val()
+            & !self.joined_valid.q.val()
+            & !self.fresh_valid.q.val()
+            & (self.held_count.q.val() != self.none.val());
         if self.go.val() {
             self.whole.d.next = self.both.val().get_bits::<LINE_BITS>(0);
             self.whole_valid.d.next = false;
@@ -535,7 +711,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
                 }
                 self.is_verdict[i].d.next =
                     self.handed.val() & (self.kind[i].val() == self.kind_verdict.val());
-                self.is_ids[i].d.next = self.handed.val() & (self.kind[i].val() == self.kind_ids.val());
+                self.is_ids[i].d.next = self.handed.val()
+                    & ((self.kind[i].val() == self.kind_ids.val())
+                        | (self.kind[i].val() == self.kind_hits.val()));
                 self.is_pad[i].d.next = self.handed.val() & (self.kind[i].val() == self.kind_pad.val());
                 self.has_acl[i].d.next = false;
                 self.has_ids[i].d.next = false;
@@ -590,6 +768,8 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
 
         if self.reset.val() {
             self.given_back.d.next = false;
+            self.joined_valid.d.next = false;
+            self.tail_due.d.next = false;
             self.fresh_valid.d.next = false;
             self.held.d.next = 0.into();
             self.held_count.d.next = 0.into();

@@ -25,13 +25,21 @@ struct Outcome {
     version: u16,
     acl: Option<u32>,
     ids: Vec<u32>,
+    /// Patterns, and whether there may be more.
+    hits: Vec<u32>,
+    overflow: bool,
 }
 
 impl Outcome {
     fn random(rng: &mut ChaCha8Rng) -> Self {
+        let (commit, silent) = (chance(rng, 10), chance(rng, 15));
+        // A command has no patterns.
+        let hits = if commit || silent || chance(rng, 50) { 0 } else { below(rng, 7) };
         Self {
-            commit: chance(rng, 10),
-            silent: chance(rng, 15),
+            hits: (0..hits).map(|_| rng.next_u32() >> 17).collect(),
+            overflow: !commit && !silent && chance(rng, 20),
+            commit,
+            silent,
             sequence: rng.next_u32(),
             length: rng.next_u32() as u16,
             flags: rng.next_u32() as u16,
@@ -44,7 +52,19 @@ impl Outcome {
     fn plain(sequence: u32, ids: usize) -> Self {
         let ids = (0..ids as u32).map(|id| id * 0x11111).collect();
         let (length, flags, version) = (64, 0, 1);
-        Self { commit: false, silent: false, sequence, length, flags, version, acl: None, ids }
+        let hits = Vec::new();
+        Self {
+            commit: false,
+            silent: false,
+            sequence,
+            length,
+            flags,
+            version,
+            acl: None,
+            ids,
+            hits,
+            overflow: false,
+        }
     }
 
     /// The records as they have to stand in memory, with the phase bit clear.
@@ -59,15 +79,17 @@ impl Outcome {
             words[3] = u32::from(self.version);
         } else {
             words[1] = self.acl.unwrap_or(0xffff_ffff);
-            words[2] = u32::from(self.flags) | u32::from(self.length) << 16;
-            words[3] = u32::from(self.version);
+            words[2] = u32::from(self.flags) | u32::from(self.overflow) << 13 | u32::from(self.length) << 16;
+            words[3] = u32::from(self.version) | (self.hits.len() as u32) << 24;
         }
         words[3] |= u32::from(kind << 1 | (ids as u16) << 4) << 16;
         records.push(words);
-        for part in self.ids[..ids].chunks(3) {
+        let lists = [(2, &self.ids[..ids]), (4, &self.hits[..])];
+        for (kind, part) in lists.iter().flat_map(|(kind, list)| list.chunks(3).map(move |part| (kind, part)))
+        {
             let mut words = [0; 4];
             words[..part.len()].copy_from_slice(part);
-            words[3] = (self.sequence & 0xffff) | (2 << 1 | (part.len() as u32) << 4) << 16;
+            words[3] = (self.sequence & 0xffff) | (kind << 1 | (part.len() as u32) << 4) << 16;
             records.push(words);
         }
         let bytes = |words: [u32; 4]| -> Vec<u8> { words.into_iter().flat_map(u32::to_le_bytes).collect() };
@@ -90,6 +112,13 @@ impl Outcome {
             list = list & !(0xfffff << (20 * n)) | u128::from(id) << (20 * n);
         }
         uut.out_ids.next = to_bits(&list.to_le_bytes()[..15]);
+    }
+
+    fn offer_hits<const D: usize, const C: usize>(&self, uut: &mut Pack<D, C>) {
+        uut.hits_count.next = self.hits.len().to_bits();
+        let list = self.hits.iter().rev().fold(0u128, |list, id| list << 20 | u128::from(*id));
+        uut.hits_ids.next = to_bits(&list.to_le_bytes()[..15]);
+        uut.hits_overflow.next = self.overflow;
     }
 }
 
@@ -133,9 +162,9 @@ fn run<const D: usize, const C: usize>(
     sim.uut.records_log2.next = 8u64.into();
     sim.uut.index.q.next = u64::from(first).into();
     let mut ran = Ran { lines: Vec::new(), credits: 0, cycles: 0, counts: [0; 7] };
-    let (mut at, mut quiet) = (0, 0);
+    let (mut at, mut hits_at, mut quiet) = (0, 0, 0);
     let mut held: Option<Vec<u8>> = None;
-    while at < outcomes.len() || quiet < 100 {
+    while at < outcomes.len() || hits_at < outcomes.len() || quiet < 100 {
         let offered = at < outcomes.len() && at - ran.credits < 1 << D && !chance(&mut rng, gap);
         sim.uut.out_valid.next = offered;
         quiet += 1;
@@ -144,8 +173,17 @@ fn run<const D: usize, const C: usize>(
             at += 1;
             quiet = 0;
         }
+        // The patterns of an element come before its result or behind it.
+        let offered_hits =
+            hits_at < outcomes.len() && hits_at - ran.credits < 1 << D && !chance(&mut rng, gap);
+        sim.uut.hits_valid.next = offered_hits;
+        if offered_hits {
+            outcomes[hits_at].offer_hits(&mut sim.uut);
+            hits_at += 1;
+            quiet = 0;
+        }
         sim.uut.idle.next = match idle {
-            Idle::True => at == outcomes.len(),
+            Idle::True => at == outcomes.len() && hits_at == outcomes.len(),
             Idle::Never => false,
             Idle::Random => chance(&mut rng, 20),
         };
@@ -153,6 +191,7 @@ fn run<const D: usize, const C: usize>(
         sim.settle();
         let uut = &sim.uut;
         assert!(!offered || uut.results.s_axis_tready.val(), "the FIFO overflows");
+        assert!(!offered_hits || uut.hits.s_axis_tready.val(), "the FIFO of patterns overflows");
         ran.credits += usize::from(uut.credit.val());
         let now = uut.m_axis_tvalid.val().then(|| to_bytes(uut.m_axis_tdata.val()));
         assert!(held.is_none() || now == held, "a line changed before it was taken");
@@ -213,7 +252,7 @@ fn check(outcomes: &[Outcome], ran: &Ran, first: u32) {
     assert_eq!(ran.credits, outcomes.len());
     let packets: Vec<&Outcome> = outcomes.iter().filter(|o| !o.silent && !o.commit).collect();
     let count = |what: &dyn Fn(&Outcome) -> bool| packets.iter().filter(|o| what(o)).count() as u64;
-    let ids: usize = packets.iter().map(|o| o.ids.len().div_ceil(3)).sum();
+    let ids: usize = packets.iter().map(|o| o.ids.len().div_ceil(3) + o.hits.len().div_ceil(3)).sum();
     let expected = [
         packets.len() as u64,
         ids as u64,
@@ -252,10 +291,13 @@ fn every_result_of_every_size_meets_every_fill() {
     // Each number of ids behind each number of records that wait.
     for before in 0..4 {
         for ids in 0..=6 {
-            let mut outcomes: Vec<Outcome> = (0..before).map(|n| Outcome::plain(n, 0)).collect();
-            outcomes.push(Outcome::plain(0xabcd_1234, ids));
-            outcomes.push(Outcome::plain(77, 1));
-            check(&outcomes, &run::<7, 8>(&outcomes, 0, 0, 0, Idle::True), 0);
+            for hits in 0..=6 {
+                let mut outcomes: Vec<Outcome> = (0..before).map(|n| Outcome::plain(n, 0)).collect();
+                let hits = (0..hits).map(|n| n * 0x1357).collect();
+                outcomes.push(Outcome { hits, ..Outcome::plain(0xabcd_1234, ids) });
+                outcomes.push(Outcome::plain(77, 1));
+                check(&outcomes, &run::<7, 8>(&outcomes, 0, 0, 0, Idle::True), 0);
+            }
         }
     }
 }
@@ -278,8 +320,10 @@ fn cycles_to_line(idle: bool) -> usize {
     sim.uut.m_axis_tready.next = true;
     sim.uut.idle.next = idle;
     sim.uut.out_valid.next = true;
+    sim.uut.hits_valid.next = true;
     sim.step();
     sim.uut.out_valid.next = false;
+    sim.uut.hits_valid.next = false;
     for cycle in 1..200 {
         sim.step();
         if sim.uut.m_axis_tvalid.val() {
@@ -315,20 +359,25 @@ fn a_reset_empties_it_and_starts_the_ring_anew() {
     for n in 0..500 {
         Outcome::plain(n, 3).offer(&mut sim.uut, &mut rng);
         sim.uut.out_valid.next = true;
+        sim.uut.hits_valid.next = true;
         sim.step();
     }
     sim.uut.reset.next = true;
     sim.step();
     sim.uut.reset.next = false;
     sim.uut.out_valid.next = false;
+    sim.uut.hits_valid.next = false;
     sim.uut.idle.next = true;
     let mut lines = Vec::new();
     let outcomes: Vec<Outcome> = (0..5).map(|n| Outcome::plain(n, 2)).collect();
     for n in 0..60 {
         sim.uut.out_valid.next = false;
+        sim.uut.hits_valid.next = false;
         if let Some(outcome) = outcomes.get(n) {
             outcome.offer(&mut sim.uut, &mut rng);
             sim.uut.out_valid.next = true;
+            outcome.offer_hits(&mut sim.uut);
+            sim.uut.hits_valid.next = true;
         }
         sim.step();
         if sim.uut.m_axis_tvalid.val() {
@@ -339,22 +388,25 @@ fn a_reset_empties_it_and_starts_the_ring_anew() {
 }
 
 fn gate<const D: usize, const C: usize>(name: &str) {
-    let mut outstanding = 0;
+    let (mut outstanding, mut hits_outstanding) = (0, 0);
     gate::passes(name, Pack::<D, C>::default, 4000, 5, |uut, rng, cycle| {
         if uut.reset.val() {
-            outstanding = 0;
+            (outstanding, hits_outstanding) = (0, 0);
         } else if uut.credit.val() {
             outstanding -= 1;
+            hits_outstanding -= 1;
         }
         uut.reset.next = cycle > 500 && chance(rng, 1) && cycle % 3 == 0;
         uut.records_log2.next = 8u64.into();
         uut.idle.next = chance(rng, 10);
         let busy = if cycle % 800 < 400 { 95 } else { 10 };
         uut.out_valid.next = outstanding < 1 << D && chance(rng, busy);
-        if uut.out_valid.next && !uut.reset.next {
-            outstanding += 1;
-        }
+        uut.hits_valid.next = hits_outstanding < 1 << D && chance(rng, busy);
+        outstanding += i32::from(uut.out_valid.next && !uut.reset.next);
+        hits_outstanding += i32::from(uut.hits_valid.next && !uut.reset.next);
+        // What belongs together does not matter here.
         Outcome::random(rng).offer(uut, rng);
+        Outcome::random(rng).offer_hits(uut);
         uut.m_axis_tready.next = chance(rng, if cycle % 1000 < 200 { 5 } else { 85 });
     });
 }
