@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::command::{Command, Opcode};
-use wiresift_abi::geometry::{Geometry, LAB};
+use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_abi::image::Image;
 use wiresift_abi::payload::{Pattern, Secret, Tables};
 use wiresift_abi::vector::Flags;
@@ -155,40 +155,57 @@ fn run(
     (hits, flagged)
 }
 
-fn options(seed: u64, timing: Timing) -> Options {
-    Options { seed, timing, ..Options::new(&LAB) }
+fn options(geometry: &'static Geometry, seed: u64, timing: Timing) -> Options {
+    Options { seed, timing, ..Options::new(geometry) }
+}
+
+/// Loads sets of so many patterns one behind the other, and judges packets by each.
+fn in_turn(geometry: &'static Geometry, seed: u64, timing: Timing, counts: &[usize]) {
+    let Some(mut card) = card(&options(geometry, seed, timing)) else { return };
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for (version, count) in (1..).zip(counts) {
+        let patterns = patterns(geometry, &mut rng, *count);
+        let (image, tables) = image(geometry, &mut rng, &patterns, version);
+        assert_eq!(card.load(&image).unwrap().version, version);
+        let packets = packets(&mut rng, &patterns, 600, 0.1);
+        let (hits, flagged) = run(&mut card, &tables, &patterns, &packets);
+        println!("{hits} hits, {flagged} of {} packets flagged", packets.len());
+        assert!(hits > 100 && flagged < packets.len() / 10);
+    }
+    card.transport().check().expect("the rules of the bus are kept");
 }
 
 #[test]
 fn the_card_names_the_patterns_of_every_packet() {
     let busses = [(250, 0, 0), (3, 300, 40), (0, 0, 0)];
-    for (seed, (latency, jitter, stall_percent)) in busses.into_iter().enumerate() {
-        let timing = Timing { latency, jitter, stall_percent, ..Timing::default() };
-        let Some(mut card) = card(&options(seed as u64, timing)) else { return };
-        let mut rng = ChaCha8Rng::seed_from_u64(seed as u64);
-        // A second set takes the place of the first.
-        for (version, count) in [(1, 200), (2, 60)] {
-            let patterns = patterns(&LAB, &mut rng, count);
-            let (image, tables) = image(&LAB, &mut rng, &patterns, version);
-            assert_eq!(card.load(&image).unwrap().version, version);
-            let packets = packets(&mut rng, &patterns, 600, 0.04);
-            let (hits, flagged) = run(&mut card, &tables, &patterns, &packets);
-            println!("{hits} hits, {flagged} of {} packets flagged", packets.len());
-            assert!(hits > 100 && flagged < packets.len() / 10);
-        }
-        card.transport().check().expect("the rules of the bus are kept");
+    for (seed, (latency, jitter, stall_percent)) in (0..).zip(busses) {
+        in_turn(&LAB, seed, Timing { latency, jitter, stall_percent, ..Timing::new(&LAB) }, &[200, 60]);
     }
 }
 
 #[test]
-fn floods_are_flagged_and_no_answer_is_wrong() {
-    let Some(mut card) = card(&options(9, Timing::default())) else { return };
+fn the_card_of_line_names_the_patterns_of_every_packet() {
+    in_turn(&LINE, 5, Timing::new(&LINE), &[3000, 200]);
+}
+
+fn flood(geometry: &'static Geometry) {
+    let Some(mut card) = card(&options(geometry, 9, Timing::new(geometry))) else { return };
     let mut rng = ChaCha8Rng::seed_from_u64(9);
-    let patterns = patterns(&LAB, &mut rng, 100);
-    let (image, tables) = image(&LAB, &mut rng, &patterns, 3);
+    let patterns = patterns(geometry, &mut rng, 100);
+    let (image, tables) = image(geometry, &mut rng, &patterns, 3);
     card.load(&image).unwrap();
     let packets = packets(&mut rng, &patterns, 400, 0.97);
     let (hits, flagged) = run(&mut card, &tables, &patterns, &packets);
-    println!("{hits} hits, {flagged} of {} packets flagged", packets.len());
+    println!("{}: {hits} hits, {flagged} of {} packets flagged", geometry.name, packets.len());
     assert!(hits > 500 && flagged > 50);
+}
+
+#[test]
+fn floods_are_flagged_and_no_answer_is_wrong() {
+    flood(&LAB);
+}
+
+#[test]
+fn floods_of_line_are_flagged_and_no_answer_is_wrong() {
+    flood(&LINE);
 }
