@@ -26,6 +26,11 @@ pub const SECRET_ROWS: usize = 8;
 /// Patterns that share a window at most.
 pub const CHAIN_MAX: usize = 16;
 
+/// Beats with survivors that wait for their verification at most.
+pub const QUEUE_BEATS: usize = 512;
+/// Places of that queue which are kept free, beside one for each packet that may be in flight.
+pub const QUEUE_MARGIN: usize = 8;
+
 /// Length of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

@@ -17,6 +17,7 @@
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::geometry::Geometry;
+use wiresift_abi::payload::{QUEUE_BEATS, QUEUE_MARGIN};
 
 use super::layout::{BEAT_NUMBER_BITS, BYTES_BITS, Beat, LANE_BITS, Survivor};
 use crate::prim::fifo::Fifo;
@@ -24,10 +25,10 @@ use crate::prim::ram::RamStyle;
 use crate::prim::skid::RegisterSlice;
 
 /// Beats in the FIFO.
-pub const QUEUE_LOG2: usize = 9;
+pub const QUEUE_LOG2: usize = QUEUE_BEATS.ilog2() as usize;
 const QUEUE_COUNT: usize = QUEUE_LOG2 + 1;
 /// Places beyond those of the credits that may be taken before `close` is seen.
-const MARGIN: usize = 8;
+const MARGIN: usize = QUEUE_MARGIN;
 /// Bits of a [`Beat`] and `overflow`.
 pub const INFO_BITS: usize = BEAT_NUMBER_BITS + BYTES_BITS + 4;
 /// Bits of a [`Survivor`].
