@@ -252,6 +252,7 @@ pub struct FakeCard {
     version: u16,
     slots: Slots,
     is_by_tables: bool,
+    is_without_patterns: bool,
     /// [`Slots::hash`] of the slots, while none was written since it was made.
     hash: Option<u64>,
     is_hung: bool,
@@ -297,6 +298,7 @@ impl FakeCard {
             version: 0,
             slots: Slots::default(),
             is_by_tables: false,
+            is_without_patterns: false,
             hash: None,
             is_hung: false,
             is_contained: false,
@@ -321,6 +323,13 @@ impl FakeCard {
     #[must_use]
     pub fn by_tables(mut self) -> Self {
         self.is_by_tables = true;
+        self
+    }
+
+    /// The card that never names a pattern.
+    #[must_use]
+    pub fn without_patterns(mut self) -> Self {
+        self.is_without_patterns = true;
         self
     }
 

@@ -20,6 +20,10 @@ pub struct Metadata {
     /// the id. Of the headers that a packet satisfies the signatures hold, but those that one of them has with
     /// [`TAKES_AWAY`]: see [`settle`].
     pub headers: Vec<Vec<u32>>,
+    /// The card's numbers of the patterns that it seeks, ascending, each with the place of the first signature that it
+    /// leads to; others may have the same pattern.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<(u32, u32)>,
 }
 
 /// Added to the place of a signature in [`Metadata::headers`]: a packet that satisfies the header does not satisfy

@@ -203,7 +203,8 @@ impl FakeCard {
         packet.truncate(length);
         self.pipeline.items.pop_front();
         let tables = self.tables();
-        let (answer, hits) = (answer_by(&packet, tables), hits_by(&packet, tables));
+        let answer = answer_by(&packet, tables);
+        let hits = if self.is_without_patterns { Vec::new() } else { hits_by(&packet, tables) };
         let records = records_of(&packet, answer, &hits, self.pipeline.sequence, self.version);
         self.pipeline.results.push_back(records);
         self.pipeline.sequence = self.pipeline.sequence.wrapping_add(1);

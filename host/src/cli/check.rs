@@ -8,7 +8,8 @@ use tabled::builder::Builder;
 use tabled::settings::object::Columns;
 use tabled::settings::width::Width;
 use tabled::settings::{Alignment, Style};
-use wiresift_host::compile::{self, Options, ResourceReport};
+use wiresift_abi::c2h::HITS_MAX;
+use wiresift_host::compile::{self, Compiled, Options, ResourceReport};
 use wiresift_host::metadata::{Metadata, SignatureInfo};
 use wiresift_host::rules::model::{Origin, RuleClass, RuleSet, Skipped};
 
@@ -44,6 +45,7 @@ pub fn run(args: &CheckArgs) -> Result<String> {
     match compile::compile(&rules, args.rules.geometry(), &options) {
         Ok(compiled) => {
             text.push_str(&resources(&compiled.report, &rules, args.verbose)?);
+            text.push_str(&worst_case(&compiled)?);
             Ok(text)
         }
         Err(error) => {
@@ -157,6 +159,8 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         writeln!(text, "{tables}")?;
     }
     let of = |used: usize, total: usize| format!("{used} of {total}");
+    let payload = &report.payload;
+    let passes = format!("{:.4} %", 100.0 * payload.passes.iter().sum::<f64>());
     let mut rows = vec![("geometry".to_owned(), report.geometry.to_owned())];
     if rules.chain_rules > 0 {
         let expressed = of(rules.chain_rules - rules.skipped.len(), rules.chain_rules);
@@ -168,6 +172,12 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         ("signatures evaluated".to_owned(), of(report.evaluated, report.signatures)),
         ("patterns".to_owned(), report.patterns.to_string()),
         ("signatures without a pattern".to_owned(), report.without_pattern.to_string()),
+        ("patterns on the card".to_owned(), of(payload.patterns, payload.patterns_total)),
+        ("patterns sought by the host: 1 or 2 bytes".to_owned(), payload.left.short.to_string()),
+        ("patterns sought by the host: frequent".to_owned(), payload.left.hot.to_string()),
+        ("patterns sought by the host: no room".to_owned(), payload.left.no_room.to_string()),
+        ("buckets of the window index".to_owned(), of(payload.windows, payload.windows_total)),
+        ("random bytes that pass the filter".to_owned(), passes),
         ("signature headers".to_owned(), report.headers.to_string()),
         ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
         ("entries cut into pieces".to_owned(), report.cut.to_string()),
@@ -186,6 +196,34 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
     if more > 0 {
         writeln!(text, "and {more} more, see --verbose")?;
     }
+    Ok(text)
+}
+
+/// What the hardest payload costs the card; nothing without patterns there.
+fn worst_case(compiled: &Compiled) -> Result<String> {
+    let Compiled { report: ResourceReport { geometry, payload, .. }, .. } = compiled;
+    if payload.patterns == 0 {
+        return Ok(String::new());
+    }
+    let worst = compiled.payload.worst();
+    let bytes: Vec<String> = worst.payload.iter().map(|byte| format!("{byte:02x}")).collect();
+    let a_beat = compiled.payload.comparisons_a_beat(&worst);
+    let mut text = format!(
+        "worst case of the payload matcher of `{geometry}`: the payload |{}|, repeated, costs {:.3} comparisons a byte, \
+         {a_beat:.1} a beat, and no payload costs more (hash collisions aside, which nobody can aim at without the \
+         secret). The card does one a cycle and takes a beat a cycle",
+        bytes.join(" "),
+        worst.rate(),
+    );
+    match compiled.payload.beats_taken(&worst) {
+        None => text.push_str(": it keeps up with every payload."),
+        Some(beats) => write!(
+            text,
+            ": its queue takes the first {beats} beats of it; packets behind those are flagged, and the host seeks \
+             their patterns.",
+        )?,
+    }
+    writeln!(text, " A packet with more than {HITS_MAX} patterns is flagged too.")?;
     Ok(text)
 }
 

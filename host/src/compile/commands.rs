@@ -12,13 +12,14 @@ use super::place::Placement;
 /// Version that a freshly compiled image commits.
 pub const FIRST_VERSION: u16 = 1;
 
-/// Commands that bring a card to these tables: CLEAR, secret, masks, slots, TCAM, COMMIT. `tcam` are the
+/// Commands that bring a card to these tables: CLEAR, secret, masks, slots, TCAM, `patterns`, COMMIT. `tcam` are the
 /// places in `entries` of those that go to the TCAM.
 pub fn commands(
     entries: &[Entry],
     secret: &Secret,
     placement: &Placement<'_>,
     tcam: &[usize],
+    patterns: &[Line],
     geometry: &Geometry,
 ) -> Vec<Line> {
     let mut lines = vec![Command::new(Opcode::Clear, 0).to_line()];
@@ -37,6 +38,7 @@ pub fn commands(
     for (index, &item) in tcam.iter().enumerate() {
         lines.extend(tcam_insert(&entries[item], index as u16));
     }
+    lines.extend(patterns);
     lines.push(Command::new(Opcode::Commit, FIRST_VERSION).to_line());
     lines
 }

@@ -8,6 +8,7 @@
 //! What keeps transactions small: a rule is recognised by its entries, not by its line; ACL rules have
 //! numbers with gaps (`labels`), so a rule in front does not renumber the others; an entry that only gets
 //! another number stays in its slot; and room for a new entry is found by moving few others (`tables`).
+//! Patterns too keep their places on the card, as far as they stay.
 //! Where there is none that way, all entries are placed anew, and the transaction is as large as the
 //! tables. Where that fails too the rule set is refused, nothing was sent, and the old rules stay.
 
@@ -28,9 +29,10 @@ use wiresift_abi::image::Image;
 use super::commands::{self, FIRST_VERSION};
 use super::error::CompileError;
 use super::expand::{Expanded, IDS};
+use super::payload::Payload;
 use super::place::Item;
 use super::split::Fitted;
-use super::{Options, diagnose, secret};
+use super::{Options, Secrets, diagnose, secrets};
 use crate::engine::cpu::hash::ByteHash;
 use crate::metadata::Metadata;
 use crate::rules::model::RuleSet;
@@ -43,6 +45,7 @@ pub struct Live {
     hash: ByteHash,
     tables: Tables,
     numbers: Numbers,
+    payload: Payload,
     metadata: Arc<Metadata>,
     version: u16,
 }
@@ -104,12 +107,13 @@ impl Live {
         options: &Options,
     ) -> Result<Self, CompileError> {
         let expanded = Expanded::new(rules, geometry)?;
-        let secret = secret(options.seed)?;
+        let Secrets { hash: secret, window } = secrets(options.seed, geometry)?;
         let hash = ByteHash::new(&secret);
-        let numbered = Numbers::default().next(&expanded);
+        let mut numbered = Numbers::default().next(&expanded);
+        let payload = Payload::new(geometry, window, &mut numbered.metadata);
         let tables = place(&numbered.entries, &expanded, &hash, geometry)?;
         let (numbers, metadata) = (numbered.numbers, Arc::new(numbered.metadata));
-        Ok(Self { geometry, secret, hash, tables, numbers, metadata, version: FIRST_VERSION })
+        Ok(Self { geometry, secret, hash, tables, numbers, payload, metadata, version: FIRST_VERSION })
     }
 
     /// The rule image of the rules in force.
@@ -120,6 +124,7 @@ impl Live {
         let mut lines = vec![Command::new(Opcode::Clear, 0).to_line()];
         lines.extend(commands::secret(&self.secret));
         lines.extend(changes::commands(&self.tables.contents(), self.geometry));
+        lines.extend(self.payload.commands());
         lines.push(changes::commit(self.version));
         let metadata = serde_json::to_vec(&*self.metadata).map_err(CompileError::Metadata)?;
         Ok(Image::new(self.geometry, lines, metadata)?)
@@ -146,7 +151,8 @@ impl Live {
     /// Where they do not fit; the rules before them then stay in force.
     pub fn update(&mut self, rules: &RuleSet) -> Result<Update, CompileError> {
         let expanded = Expanded::new(rules, self.geometry)?;
-        let numbered = self.numbers.next(&expanded);
+        let mut numbered = self.numbers.next(&expanded);
+        let payload = self.payload.next(&mut numbered.metadata);
         let mut counts = Counts::default();
         let changes = match self.change_entries(&numbered.entries, &mut counts) {
             Some(changes) => changes,
@@ -164,6 +170,8 @@ impl Live {
         self.numbers = numbered.numbers;
         self.metadata = Arc::new(numbered.metadata);
         let mut commands = changes::commands(&changes, self.geometry);
+        commands.extend(payload.changes(&self.payload));
+        self.payload = payload;
         commands.push(changes::commit(self.version));
         Ok(Update { version: self.version, commands, metadata: self.metadata.clone(), counts })
     }

@@ -1,8 +1,8 @@
 //! Rules → rule image.
 //!
 //! [`mod@normalise`] turns each condition into entries, `relax` takes negated addresses out of those that cost many, `expand` numbers them and writes the metadata,
-//! `masks`, `place` and `split` give every entry a slot of the card's tables or a place in its TCAM, and
-//! `commands` says it in the lines that load a card. [`live`] does so for the difference to another rule
+//! `masks`, `place` and `split` give every entry a slot of the card's tables or a place in its TCAM, [`payload`] the
+//! patterns of signatures a place in its payload matcher, and `commands` says it in the lines that load a card. [`live`] does so for the difference to another rule
 //! set.
 
 mod commands;
@@ -12,6 +12,7 @@ mod expand;
 pub mod live;
 mod masks;
 pub mod normalise;
+pub mod payload;
 mod place;
 mod ranges;
 mod relax;
@@ -28,6 +29,7 @@ use wiresift_abi::image::Image;
 use wiresift_abi::vector::{HASHED_BITS, Key};
 
 pub use error::{CompileError, DoesNotFit, RULES_NAMED, Shortage};
+pub use payload::PayloadReport;
 pub use report::{ResourceReport, TableReport};
 
 use crate::engine::cpu::hash::ByteHash;
@@ -35,6 +37,7 @@ use crate::engine::host::fast_pattern;
 use crate::metadata::Metadata;
 use crate::rules::model::{RuleClass, RuleSet};
 use expand::Expanded;
+use payload::Payload;
 use split::Fitted;
 
 /// How to compile.
@@ -54,6 +57,8 @@ pub struct Compiled {
     pub metadata: Metadata,
     /// What it uses of the card.
     pub report: ResourceReport,
+    /// The patterns on the card.
+    pub payload: Payload,
 }
 
 /// Compiles rules for a geometry.
@@ -65,23 +70,36 @@ pub fn compile(
     geometry: &'static Geometry,
     options: &Options,
 ) -> Result<Compiled, CompileError> {
-    let expanded = Expanded::new(rules, geometry)?;
-    let secret = secret(options.seed)?;
+    let mut expanded = Expanded::new(rules, geometry)?;
+    let Secrets { hash: secret, window } = secrets(options.seed, geometry)?;
+    let payload = Payload::new(geometry, window, &mut expanded.metadata);
     let hash = ByteHash::new(&secret);
     let fitted = Fitted::new(expanded.entries.clone(), &hash, geometry);
     let tcam = fitted.placement.left();
     if tcam.len() > geometry.tcam_entries {
         return Err(diagnose::does_not_fit(&expanded, &fitted, &hash, geometry));
     }
-    let lines = commands::commands(&fitted.entries, &secret, &fitted.placement, &tcam, geometry);
-    let report = resources(&expanded, &fitted, tcam.len(), lines.len(), geometry);
+    let patterns = payload.commands();
+    let lines = commands::commands(&fitted.entries, &secret, &fitted.placement, &tcam, &patterns, geometry);
+    let report = ResourceReport {
+        payload: payload.report(),
+        ..resources(&expanded, &fitted, tcam.len(), lines.len(), geometry)
+    };
     let metadata = serde_json::to_vec(&expanded.metadata).map_err(CompileError::Metadata)?;
     let image = Image::new(geometry, lines, metadata)?;
-    Ok(Compiled { image, metadata: expanded.metadata, report })
+    Ok(Compiled { image, metadata: expanded.metadata, report, payload })
 }
 
-/// The secret of a seed, or a random one.
-fn secret(seed: Option<u64>) -> Result<Secret, CompileError> {
+/// What nobody may know who sends packets.
+struct Secrets {
+    /// Of the hash of header vectors.
+    hash: Secret,
+    /// Of the hash of windows of the payload.
+    window: wiresift_abi::payload::Secret,
+}
+
+/// The secrets of a seed, or random ones.
+fn secrets(seed: Option<u64>, geometry: &Geometry) -> Result<Secrets, CompileError> {
     let mut random = match seed {
         Some(seed) => ChaCha8Rng::seed_from_u64(seed),
         None => {
@@ -97,7 +115,8 @@ fn secret(seed: Option<u64>) -> Result<Secret, CompileError> {
             *word = random.next_u64() >> (64 - bits);
         }
     }
-    Ok(Secret(rows))
+    let window = payload::secret(geometry, || random.next_u64());
+    Ok(Secrets { hash: Secret(rows), window })
 }
 
 fn resources(
@@ -141,6 +160,7 @@ fn resources(
         tcam,
         tcam_total: geometry.tcam_entries,
         commands,
+        payload: PayloadReport::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::payload::PayloadReport;
 use crate::rules::model::Origin;
 
 /// What a rule image uses of the card.
@@ -41,6 +42,8 @@ pub struct ResourceReport {
     pub tcam_total: usize,
     /// Commands of 64 bytes that load the image.
     pub commands: usize,
+    /// What the patterns use of it.
+    pub payload: PayloadReport,
 }
 
 /// One table in use.

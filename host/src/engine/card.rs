@@ -2,7 +2,8 @@
 //!
 //! Packets go into the ring in order and their verdicts come out in order. What the card leaves to the
 //! host is decided on the CPU engine at its place in that order: packets that are too long for the
-//! ring, and verdicts with DEFER or CUT (docs/packet-semantics.md). A fault of the card is mended by the
+//! ring, and verdicts with DEFER or CUT (docs/packet-semantics.md). Where a verdict says OVERFLOW only the patterns are sought
+//! by the host. A fault of the card is mended by the
 //! driver where a reset mends it; no packet is lost or decided twice.
 //!
 //! New rules are posted behind the packets of the batches before them. A verdict is read by the metadata of
@@ -96,6 +97,8 @@ struct LeftToHost {
     deferred: u64,
     cut: u64,
     jumbo: u64,
+    /// Only the patterns.
+    overflow: u64,
 }
 
 impl<T: Transport> CardDevice<T> {
@@ -135,6 +138,7 @@ impl<T: Transport> CardDevice<T> {
         let host =
             HostRules::new(&metadata).map_err(|error| failure(name, "cannot verify signatures", error))?;
         let host = Arc::new(host);
+        host.prepare_for_card();
         Ok(Self {
             name,
             check,
@@ -251,7 +255,7 @@ impl<T: Transport> CardDevice<T> {
             let (packet, by) = (verdict.packet, verdict.version);
             return Err(self.broken(format!("packet {packet} decided by version {by} instead of {version}")));
         }
-        if verdict.flags.0 & Flags::HOST_DECIDES != 0 {
+        if verdict.flags.0 & (Flags::DEFER | Flags::CUT) != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
             let pending = &mut self.batches[at];
@@ -263,6 +267,10 @@ impl<T: Transport> CardDevice<T> {
             if let Some(id) = verdict.ids().iter().find(|id| **id as usize >= host.headers()) {
                 return Err(self.broken(format!("a verdict names signature header {id}")));
             }
+            if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_pattern(**hit)) {
+                return Err(self.broken(format!("a verdict names pattern {hit}")));
+            }
+            self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);
             self.batches[at].decide_with(&mut self.host, verdict);
         }
         self.answered += 1;
@@ -359,9 +367,10 @@ impl Pending {
     fn decide_with(&mut self, host: &mut HostEngine, verdict: &Verdict) {
         let at = self.decisions.len();
         let packet = self.batch.packet(at);
-        let header = Header { flags: verdict.flags.0, ..Header::of(packet) };
+        let header = Header { flags: verdict.flags.0 & !Flags::OVERFLOW, ..Header::of(packet) };
+        let hits = Some(verdict.hits()).filter(|_| verdict.flags.0 & Flags::OVERFLOW == 0);
         host.follow(&self.rules.host);
-        let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header };
+        let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header, hits };
         self.decisions.push(host.decide(packet, self.batch.info(at).nanos, &headed));
     }
 }
@@ -387,6 +396,7 @@ impl<T: Transport> Device for CardDevice<T> {
     fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
         let host =
             update.host_rules().map_err(|error| failure(self.name, "cannot verify signatures", error))?;
+        host.prepare_for_card();
         // The packets of the batches before go into the ring before the commands.
         while self.batches.iter().any(|pending| pending.posted < pending.batch.len()) {
             self.step()?;
@@ -425,12 +435,16 @@ impl<T: Transport> Device for CardDevice<T> {
     }
 
     fn summary(&self) -> Vec<(String, String)> {
-        let LeftToHost { deferred, cut, jumbo } = self.left;
+        let LeftToHost { deferred, cut, jumbo, overflow } = self.left;
         let mut lines = vec![
             ("decided by the host: deferred".to_owned(), deferred.to_string()),
             ("decided by the host: cut".to_owned(), cut.to_string()),
             ("decided by the host: jumbo".to_owned(), jumbo.to_string()),
         ];
+        if self.rules.host.patterns_on_card() > 0 {
+            let of = format!("{overflow} of {}", self.answered);
+            lines.push(("packets whose patterns the host sought alone".to_owned(), of));
+        }
         lines.extend(self.host.summary());
         if let Some(card) = self.card.borrow_mut().as_mut() {
             let recoveries = card.counters().recoveries;

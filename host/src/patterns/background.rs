@@ -120,6 +120,11 @@ impl Background {
         Self { bytes, pairs, grams }
     }
 
+    /// Rate of a byte behind another one, both in lower case.
+    pub fn pair(&self, first: u8, second: u8) -> f32 {
+        self.pairs[usize::from(first) << 8 | usize::from(second)]
+    }
+
     /// Rate of a gram in lower case.
     pub fn rate(&self, gram: &[u8]) -> f32 {
         let first = gram.first().map_or(1.0, |byte| self.bytes[usize::from(*byte)]);

@@ -28,7 +28,7 @@
 //!
 //! The filters and buckets are hashed with secret multipliers, so nobody without the seed can aim at their collisions.
 
-mod background;
+pub(crate) mod background;
 mod buckets;
 mod build;
 mod crowd;

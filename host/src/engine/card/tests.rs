@@ -75,7 +75,13 @@ pub fn metadata_of(version: u32) -> Arc<Metadata> {
         let rule = AclInfo { action: AclAction::Match, origin: Origin::default() };
         let acl_ids = (0..1 << 20).map(|n| (n, (n + version) % 5)).collect();
         let headers = (0..1 << 20).map(|n| vec![(n + version) % 3]).collect();
-        Arc::new(Metadata { acl: vec![rule; 5], acl_ids, signatures: vec![signature(); 3], headers })
+        Arc::new(Metadata {
+            acl: vec![rule; 5],
+            acl_ids,
+            signatures: vec![signature(); 3],
+            headers,
+            patterns: Vec::new(),
+        })
     };
     ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
 }
@@ -97,7 +103,7 @@ fn change_metadata(device: &mut CardDevice<FakeCard>, change: impl FnOnce(&mut M
 fn open(faults: Vec<Fault>) -> Result<(CardDevice<FakeCard>, CpuEngine), DeviceError> {
     let compiled = compiled();
     let engine = CpuEngine::new(&compiled.image).unwrap();
-    let fake = FakeCard::new(&LAB, 5, faults);
+    let fake = FakeCard::new(&LAB, 5, faults).without_patterns();
     let (image, engine_too) = (&compiled.image, engine.clone());
     let device = CardDevice::open("fake", fake, |_| Ok(()), image, metadata(), engine_too)?;
     Ok((device, engine))
@@ -220,7 +226,7 @@ fn run_with_updates(faults: Vec<Fault>) {
     let mut engine = CpuEngine::new(&image).unwrap();
     // As the image would have it: the device reads the numbers of both by one metadata.
     engine.update(&[], metadata_of(0)).unwrap();
-    let fake = FakeCard::new(&LAB, 5, faults).by_tables();
+    let fake = FakeCard::new(&LAB, 5, faults).by_tables().without_patterns();
     // The device goes by the metadata that it is given, whatever is in the image.
     engine.update([], metadata()).unwrap();
     let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine.clone()).unwrap();
@@ -294,12 +300,18 @@ fn a_fault_that_stays_is_an_error() {
 }
 
 #[test]
-fn rules_and_headers_that_do_not_exist_are_errors() {
+fn rules_headers_and_patterns_that_do_not_exist_are_errors() {
     let (mut device, _) = open(vec![]).unwrap();
     change_metadata(&mut device, |metadata| metadata.headers.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names signature header"));
+    let (image, engine) = (compiled().image, CpuEngine::new(&compiled().image).unwrap());
+    let fake = FakeCard::new(&LAB, 5, vec![]);
+    let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine).unwrap();
+    let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
+    let result = result.and_then(|()| device.collect(true).map(|_| ()));
+    assert!(result.unwrap_err().to_string().contains("names pattern"));
     let (mut device, _) = open(vec![]).unwrap();
     change_metadata(&mut device, |metadata| metadata.acl_ids.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
@@ -311,7 +323,7 @@ fn rules_and_headers_that_do_not_exist_are_errors() {
 fn what_is_checked_at_rest_is_an_error() {
     let compiled = compiled();
     let engine = CpuEngine::new(&compiled.image).unwrap();
-    let fake = FakeCard::new(&LAB, 5, vec![]);
+    let fake = FakeCard::new(&LAB, 5, vec![]).without_patterns();
     let check: Check<FakeCard> = |_| Err("the bus is on fire".into());
     let mut device = CardDevice::open("fake", fake, check, &compiled.image, metadata(), engine).unwrap();
     device.submit(batches()[1].clone()).unwrap();

@@ -93,6 +93,8 @@ pub struct Headed<'a> {
     pub headers: &'a [u32],
     /// The header vector.
     pub header: Header,
+    /// The card's numbers of the patterns that it found in the packet; `None` where the host is to seek all of them.
+    pub hits: Option<&'a [u32]>,
 }
 
 impl CpuEngine {
@@ -211,7 +213,7 @@ impl CpuEngine {
             self.look_up_all(&keys, &mut answers);
             for (place, (packet, header)) in at_hand.iter().zip(&self.parsed).enumerate() {
                 let (acl, headers) = (answers.first(place), answers.headers(place));
-                take(packet, &Headed { acl, headers, header: *header });
+                take(packet, &Headed { acl, headers, header: *header, hits: None });
             }
             (self.keys, self.answers) = (keys, answers);
         }

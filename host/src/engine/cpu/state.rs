@@ -59,7 +59,7 @@ impl State {
         match command.opcode {
             // The tables are looked at behind a COMMIT only.
             Opcode::Commit => {}
-            // Of the card's payload matcher; no image has them yet.
+            // Of the card's payload matcher: here the host seeks all patterns.
             Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {}
             Opcode::Clear => {
                 self.masks.fill(Key::default());

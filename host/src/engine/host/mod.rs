@@ -1,7 +1,8 @@
 //! The host's part of a decision: signatures that ask for more than a header.
 //!
 //! Every device gives the headers that a packet satisfies: the card's verdict or the CPU engine's tables. This joins them with
-//! the patterns in the payload and finishes what is left:
+//! the patterns in the payload and finishes what is left. A card also names the patterns that it found in the packet; then only
+//! those that it does not seek are left to the search here ([`on_card`]).
 //!
 //! 1. The packet takes its place in its flow.
 //! 2. Candidates: signatures without a pattern, of every header that holds; and signatures one of whose headers holds and whose
@@ -13,6 +14,7 @@
 //! answers.
 
 mod blind;
+mod on_card;
 mod rules;
 
 #[cfg(test)]
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use wiresift_abi::vector::Flags;
 
-pub use rules::{HostError, HostRules, fast_pattern};
+pub use rules::{HostError, HostRules, fast_pattern, sought_pattern};
 
 use crate::decision::Decision;
 use crate::engine::cpu::Headed;
@@ -33,6 +35,7 @@ use crate::verify::layers::Layers;
 use crate::verify::run::{Budget, Scratch};
 use crate::verify::threshold::Thresholds;
 use blind::Blind;
+use on_card::Lower;
 use rules::{Kind, Rule};
 
 /// Finishes decisions by rules, and keeps what one packet does not tell.
@@ -43,6 +46,9 @@ pub struct HostEngine {
     thresholds: Thresholds,
     scratch: Scratch,
     searched: patterns::Scratch,
+    /// The same for the patterns that the card does not seek.
+    searched_rest: patterns::Scratch,
+    lower: Lower,
     marks: Marks,
     candidates: Vec<u32>,
     counts: Counts,
@@ -81,6 +87,8 @@ impl HostEngine {
             thresholds: Thresholds::default(),
             scratch: Scratch::default(),
             searched: patterns::Scratch::default(),
+            searched_rest: patterns::Scratch::default(),
+            lower: Lower::default(),
             marks: Marks::default(),
             candidates: Vec::new(),
             counts: Counts::default(),
@@ -159,7 +167,7 @@ impl HostEngine {
         if headed.headers.is_empty() {
             return decision;
         }
-        self.find_candidates(&rules, &layers, headed.headers);
+        self.find_candidates(&rules, &layers, headed);
         let mut verification = Verification {
             layers: &layers,
             header: &headed.header,
@@ -188,14 +196,15 @@ impl HostEngine {
     }
 
     /// Fills in the candidates, ascending, each once.
-    fn find_candidates(&mut self, rules: &HostRules, layers: &Layers<'_>, headers: &[u32]) {
-        let (marks, candidates) = (&mut self.marks, &mut self.candidates);
+    fn find_candidates(&mut self, rules: &HostRules, layers: &Layers<'_>, headed: &Headed<'_>) {
+        let (marks, candidates, headers) = (&mut self.marks, &mut self.candidates, headed.headers);
         candidates.clear();
         marks.begin();
-        let mut wants_patterns = false;
+        let (mut wants_patterns, mut wants_rest) = (false, false);
         for &header in headers {
             marks.headers[header as usize] = marks.now;
             wants_patterns |= rules.has_patterns(header);
+            wants_rest |= rules.has_rest(header);
         }
         for &header in headers {
             for &place in rules.always(header) {
@@ -205,13 +214,27 @@ impl HostEngine {
             }
         }
         if let Some(payload) = layers.payload().filter(|_| wants_patterns) {
-            rules.searcher.search(payload, &mut self.searched, |pattern| {
+            let mut found = |pattern: u32| {
                 for &place in rules.of_pattern(pattern) {
                     if rules.holds(place, |header| marks.holds(header)) {
                         marks.add(place, candidates);
                     }
                 }
-            });
+            };
+            match headed.hits.filter(|_| !rules.on_card.is_empty()) {
+                None => rules.searcher.search(payload, &mut self.searched, found),
+                Some(hits) => {
+                    self.lower.begin();
+                    let known = hits.iter().filter_map(|hit| rules.on_card.number(*hit));
+                    known.filter(|n| rules.on_card.is_in(*n, payload, &mut self.lower)).for_each(&mut found);
+                    if wants_rest {
+                        let rest = rules.on_card.rest();
+                        rest.search(payload, &mut self.searched_rest, |pattern| {
+                            found(rules.on_card.number_of_rest(pattern));
+                        });
+                    }
+                }
+            }
         }
         candidates.sort_unstable();
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::on_card::OnCard;
 use crate::metadata::{Metadata, SignatureInfo, TAKES_AWAY};
 use crate::patterns::{Pattern, Searcher};
 use crate::rules::detect::{Buffer, Detect, FastPattern, Test, Threshold};
@@ -30,6 +31,14 @@ pub enum HostError {
         /// How many there are.
         count: usize,
     },
+    /// A pattern of the card's that leads to no signature.
+    #[error("the rule image says that pattern {number} leads to signature {sid}, and it does not")]
+    NoPattern {
+        /// The card's number.
+        number: u32,
+        /// The signature that it should lead to.
+        sid: u32,
+    },
     /// The operating system gave no random numbers for the secret of the pattern search.
     #[error("no random numbers for the secret of the pattern search: {0}")]
     Random(getrandom::Error),
@@ -44,9 +53,13 @@ pub struct HostRules {
     always: Lists,
     /// Likewise: whether there are others.
     has_patterns: Vec<bool>,
+    /// Likewise: whether some of them have a pattern that the card does not seek.
+    has_rest: Vec<bool>,
     pub(super) searcher: Searcher,
     /// Signatures of each pattern.
     of_pattern: Lists,
+    /// What is known of the patterns on the card.
+    pub(super) on_card: OnCard,
     metadata: Arc<Metadata>,
     verified: usize,
     has_prefilters: bool,
@@ -139,6 +152,16 @@ pub fn fast_pattern(detect: &Detect) -> Option<Pattern<'_>> {
     (!longest.bytes.is_empty()).then_some(Pattern { bytes: &longest.bytes, nocase: longest.nocase })
 }
 
+/// The pattern for which a payload is searched on behalf of a signature, whose header holds; `None` where the signature is a
+/// candidate without, or never.
+pub fn sought_pattern(signature: &SignatureInfo) -> Option<Pattern<'_>> {
+    match &signature.class {
+        RuleClass::Exact | RuleClass::Refused(_) => None,
+        RuleClass::ExactOnHost if signature.detect.noalert => None,
+        RuleClass::ExactOnHost | RuleClass::Prefilter(_) => fast_pattern(&signature.detect),
+    }
+}
+
 /// Different bytes.
 fn different(bytes: &[u8]) -> usize {
     let mut seen = [false; 256];
@@ -183,7 +206,7 @@ impl HostRules {
             let pattern = match &rule.kind {
                 Kind::Never => continue,
                 Kind::Header => None,
-                Kind::Verified { .. } => fast_pattern(&info.detect),
+                Kind::Verified { .. } => sought_pattern(info),
             };
             for &header in &rule.holds_with {
                 match pattern {
@@ -199,7 +222,15 @@ impl HostRules {
                 of_pattern.push((id, place));
             }
         }
-        let searcher = Searcher::new(&patterns, getrandom::u64().map_err(HostError::Random)?);
+        let seed = getrandom::u64().map_err(HostError::Random)?;
+        let searcher = Searcher::new(&patterns, seed);
+        let on_card = OnCard::new(metadata, &patterns, &pattern_ids, seed)?;
+        let mut has_rest = vec![false; metadata.headers.len()];
+        for (_, place) in of_pattern.iter().filter(|(pattern, _)| !on_card.has(*pattern)) {
+            for header in &rules[*place as usize].holds_with {
+                has_rest[*header as usize] = true;
+            }
+        }
         let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
         let has_prefilters = rules.iter().any(is_prefilter);
         let verified = rules.iter().filter(|rule| matches!(rule.kind, Kind::Verified { .. })).count();
@@ -208,6 +239,8 @@ impl HostRules {
             always: Lists::new(metadata.headers.len(), always),
             has_patterns,
             searcher,
+            has_rest,
+            on_card,
             of_pattern: Lists::new(patterns.len(), of_pattern),
             metadata: Arc::clone(metadata),
             verified,
@@ -248,6 +281,28 @@ impl HostRules {
     /// Whether patterns lead to some signature of a header.
     pub(super) fn has_patterns(&self, header: u32) -> bool {
         self.has_patterns[header as usize]
+    }
+
+    /// Whether the host seeks patterns of some signature of a header even where the card named those it found.
+    pub(super) fn has_rest(&self, header: u32) -> bool {
+        self.has_rest[header as usize]
+    }
+
+    /// Whether a number of the card's is that of a pattern.
+    pub fn is_pattern(&self, hit: u32) -> bool {
+        self.on_card.number(hit).is_some()
+    }
+
+    /// Number of patterns that the card seeks.
+    pub fn patterns_on_card(&self) -> usize {
+        self.on_card.len()
+    }
+
+    /// Makes ready what only a card's verdicts need, so that no packet waits for it.
+    pub fn prepare_for_card(&self) {
+        if !self.on_card.is_empty() {
+            self.on_card.rest();
+        }
     }
 
     /// Signatures of a pattern.

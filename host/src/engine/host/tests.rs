@@ -8,9 +8,10 @@ use wiresift_abi::geometry::LINE;
 use super::*;
 use crate::capture::synthesize;
 use crate::compile::live::Live;
-use crate::compile::{self, Options};
+use crate::compile::{self, Compiled, Options};
 use crate::device::{Batch, Device, PacketInfo, RuleUpdate};
 use crate::engine::cpu::{CpuDevice, CpuEngine};
+use crate::metadata::Metadata;
 use crate::rules::detect::{
     Buffer, BufferTests, Content, Detect, FastPattern, FieldTest, Flow, FlowDirection, NumberTest, Test,
     Threshold, ThresholdKind, Track,
@@ -248,4 +249,91 @@ fn metadata_that_contradicts_itself_is_an_error() {
     metadata.signatures[0].detect = contents(&[b""]);
     let error = HostRules::new(&Arc::new(metadata)).unwrap_err();
     assert_eq!(error.to_string(), "signature 1 cannot be verified");
+}
+
+/// What a card names leads to what the search of all patterns leads to, also where it names more than there is; and what
+/// it does not seek is found all the same.
+#[test]
+fn patterns_that_a_card_names_lead_to_the_same_decisions() {
+    let texts: [&[u8]; 8] = [
+        b"attack",
+        b"at",
+        b"qz!xk7vj",
+        b"now",
+        b"\0\0\0\0",
+        b"a long pattern of the card's, and all of it",
+        b"x~y",
+        b"k",
+    ];
+    let mut list: Vec<(&str, RuleClass, Detect)> = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        let header = ["tcp any any -> any 80", "tcp any any -> any any"][n % 2];
+        list.push((header, RuleClass::ExactOnHost, contents(&[text])));
+        list.push(("tcp any any -> any 81", prefilter(), contents(&[text, b"now"])));
+    }
+    let rules = rules(&list);
+    let Compiled { image, metadata, .. } =
+        compile::compile(&rules, &LINE, &Options { seed: Some(1) }).unwrap();
+    assert!(metadata.patterns.len() >= 4 && metadata.patterns.len() < texts.len());
+    let metadata = Arc::new(metadata);
+    let host = Arc::new(HostRules::new(&metadata).unwrap());
+    assert_eq!(host.patterns_on_card(), metadata.patterns.len());
+    let mut engine = CpuEngine::new(&image).unwrap();
+    let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
+    let mut matched = 0;
+    for n in 0..400u32 {
+        let payload: Vec<u8> = (0..n % 5)
+            .flat_map(|k| [texts[(n * 7 + k * 3) as usize % texts.len()], &[b' ', n as u8][..]].concat())
+            .collect();
+        let packet = tcp(1, 2, [1000, 80 + (n % 3) as u16], 0x18, &payload);
+        engine.classify(std::iter::once(&packet[..]), |packet, headed| {
+            let expected = searching.decide(packet, 0, headed);
+            let is_in = |place: u32| {
+                let pattern = sought_pattern(&metadata.signatures[place as usize]).unwrap().bytes;
+                packet.windows(pattern.len()).any(|window| window == pattern)
+            };
+            let hits: Vec<u32> = metadata
+                .patterns
+                .iter()
+                .filter(|(number, place)| is_in(*place) || (number + n) % 4 == 0)
+                .map(|(number, _)| *number)
+                .collect();
+            let decision = named.decide(packet, 0, &Headed { hits: Some(&hits), ..*headed });
+            assert_eq!(decision, expected, "{payload:02x?}");
+            matched += usize::from(!expected.signatures.is_empty());
+            // Without what the card has found nothing of it comes out.
+            let without = named.decide(packet, 0, &Headed { hits: Some(&[]), ..*headed });
+            let patterns = |decision: &Decision| {
+                let places = decision
+                    .signatures
+                    .iter()
+                    .map(|place| sought_pattern(&metadata.signatures[*place as usize]));
+                places.map(|pattern| pattern.unwrap().bytes.to_vec()).collect::<Vec<_>>()
+            };
+            let on_card = |bytes: &Vec<u8>| {
+                metadata.patterns.iter().any(|(_, place)| {
+                    sought_pattern(&metadata.signatures[*place as usize]).unwrap().bytes == bytes
+                })
+            };
+            assert!(!patterns(&without).iter().any(on_card));
+        });
+    }
+    assert!(matched > 100, "{matched}");
+}
+
+#[test]
+fn a_pattern_that_leads_to_no_signature_is_an_error() {
+    let rules = rules(&[("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[b"qz!xk7vj"]))]);
+    let metadata = compile::compile(&rules, &LINE, &Options { seed: Some(1) }).unwrap().metadata;
+    let with = |patterns: &[(u32, u32)]| {
+        let metadata = Metadata { patterns: patterns.to_vec(), ..metadata.clone() };
+        HostRules::new(&Arc::new(metadata)).err().map(|error| error.to_string())
+    };
+    assert_eq!(with(&[(7, 0)]), None);
+    assert_eq!(with(&[(7, 1)]).unwrap(), "the rule image names signature 1, and its metadata has 1");
+    let error = "the rule image says that pattern 1048576 leads to signature 1, and it does not";
+    assert_eq!(with(&[(1 << 20, 0)]).unwrap(), error);
+    let mut exact = metadata.clone();
+    exact.signatures[0].class = RuleClass::Exact;
+    assert!(HostRules::new(&Arc::new(exact)).unwrap_err().to_string().contains("and it does not"));
 }

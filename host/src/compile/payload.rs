@@ -1,0 +1,266 @@
+//! The patterns on the card: which of those that lead to signatures, by which windows, in which tables.
+//!
+//! Every signature that asks for bytes in the payload has one pattern that leads to it
+//! ([`crate::engine::host::fast_pattern`]). Patterns that are equal are one. On the card are those of three bytes and more
+//! whose window is rare in usual traffic, as many as it holds, the rarest first; the others are left to the host,
+//! which seeks them in packets that satisfy a header of their signatures. Whichever of both finds a pattern, the host
+//! goes on the same way, so it changes no answer.
+
+mod window;
+mod worst;
+
+#[cfg(test)]
+mod tests;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
+use wiresift_abi::bits::Line;
+use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::geometry::Geometry;
+use wiresift_abi::payload::{
+    self, CLASSES, Class, QUEUE_BEATS, QUEUE_MARGIN, SECRET_ROWS, Secret, Tables, memories,
+};
+
+pub use worst::Worst;
+
+use crate::engine::host::sought_pattern;
+use crate::metadata::{Metadata, TAKES_AWAY};
+use window::{Choice, Chooser, folded};
+
+/// Patterns whose window ends with a larger share of the bytes of usual traffic are left to the host. One byte in so
+/// many: a full packet would hold one such window by chance.
+const HOT: f32 = 1.0 / 1500.0;
+
+/// The patterns of a rule set on a card.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    geometry: &'static Geometry,
+    secret: Secret,
+    tables: Tables,
+    /// Every pattern that leads to signatures, in order of these.
+    texts: Vec<Text>,
+    /// Those that the card has, by its numbers.
+    stored: Vec<Stored>,
+    left: LeftToHost,
+}
+
+/// A pattern as rules ask for it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Text {
+    bytes: Vec<u8>,
+    nocase: bool,
+}
+
+/// A pattern on the card.
+#[derive(Clone, Debug)]
+struct Stored {
+    number: u32,
+    /// Place of its text.
+    text: usize,
+    pattern: payload::Pattern,
+}
+
+/// Patterns that the host seeks, by the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LeftToHost {
+    /// Of one or two bytes.
+    pub short: usize,
+    /// Whose every window is frequent in usual traffic, or repeats itself.
+    pub hot: usize,
+    /// That found no room.
+    pub no_room: usize,
+}
+
+/// What the patterns use of the card.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PayloadReport {
+    /// Patterns on the card.
+    pub patterns: usize,
+    /// Patterns that it holds.
+    pub patterns_total: usize,
+    /// Buckets of the window index in use.
+    pub windows: usize,
+    /// Buckets of the window index.
+    pub windows_total: usize,
+    /// Share of random bytes that pass the filter, for windows of 8, 4 and 3 bytes.
+    pub passes: [f64; CLASSES.len()],
+    /// Patterns that the host seeks.
+    pub left: LeftToHost,
+}
+
+impl Payload {
+    /// The patterns of rules for an empty card; notes in the metadata which are on it.
+    pub fn new(geometry: &'static Geometry, secret: Secret, metadata: &mut Metadata) -> Self {
+        let wanted = wanted(metadata);
+        let payload = Self::place(geometry, secret, texts(&wanted), None);
+        payload.note(&wanted, metadata);
+        payload
+    }
+
+    /// The patterns of other rules for the same card: what stays keeps its place.
+    pub fn next(&self, metadata: &mut Metadata) -> Self {
+        let wanted = wanted(metadata);
+        let texts = texts(&wanted);
+        let next = if texts == self.texts {
+            self.clone()
+        } else {
+            let Self { geometry, secret, .. } = *self;
+            let next = Self::place(geometry, secret, texts.clone(), Some(&self.tables));
+            // Room that is in pieces is found when all are placed anew.
+            let anew = (next.left.no_room > 0).then(|| Self::place(geometry, secret, texts, None));
+            anew.filter(|anew| anew.left.no_room < next.left.no_room).unwrap_or(next)
+        };
+        next.note(&wanted, metadata);
+        next
+    }
+
+    fn place(geometry: &'static Geometry, secret: Secret, texts: Vec<Text>, before: Option<&Tables>) -> Self {
+        let mut chooser = Chooser::new();
+        let mut left = LeftToHost::default();
+        let mut chosen: Vec<(usize, Choice)> = Vec::new();
+        for (number, text) in texts.iter().enumerate() {
+            match chooser.choose(&text.bytes, text.nocase) {
+                None if Class::of(text.bytes.len()).is_none() => left.short += 1,
+                None => left.no_room += 1,
+                Some(choice) if choice.rate > HOT => left.hot += 1,
+                Some(choice) => chosen.push((number, choice)),
+            }
+        }
+        let room = 1 << geometry.payload.patterns_log2;
+        if chosen.len() > room {
+            chosen.sort_by(|(_, a), (_, b)| a.rate.total_cmp(&b.rate));
+            left.no_room += chosen.len() - room;
+            chosen.truncate(room);
+        }
+        let tables = loop {
+            let patterns: Vec<payload::Pattern> =
+                chosen.iter().map(|(_, choice)| choice.pattern.clone()).collect();
+            let (tables, refused) = Tables::fit(geometry, secret, &patterns, before);
+            if refused.is_empty() {
+                break tables;
+            }
+            // Without those that the card would not find, so that it finds every one that it has.
+            left.no_room += refused.len();
+            let mut refused = refused.into_iter().map(|(place, _)| place).peekable();
+            let mut place = 0;
+            chosen.retain(|_| {
+                place += 1;
+                refused.next_if_eq(&(place - 1)).is_none()
+            });
+        };
+        let stored = tables.stored().map(|(number, place)| {
+            let (text, Choice { pattern, .. }) = &chosen[place];
+            Stored { number, text: *text, pattern: pattern.clone() }
+        });
+        let stored = stored.collect();
+        Self { geometry, secret, tables, texts, stored, left }
+    }
+
+    /// Says in the metadata what the card's numbers mean.
+    fn note(&self, wanted: &[(Text, u32)], metadata: &mut Metadata) {
+        let place = |stored: &Stored| (stored.number, wanted[stored.text].1);
+        metadata.patterns = self.stored.iter().map(place).collect();
+    }
+
+    /// The commands that write everything into empty tables; none where there is no pattern.
+    pub fn commands(&self) -> Vec<Line> {
+        if self.stored.is_empty() { Vec::new() } else { lines(&self.tables.commands()) }
+    }
+
+    /// The commands that make these patterns of those `before`, on a card that was loaded with [`Self::commands`] once.
+    pub fn changes(&self, before: &Self) -> Vec<Line> {
+        let mut commands = self.tables.changes(&before.tables);
+        if before.stored.is_empty() && !commands.is_empty() {
+            // The secret was never written, or is written once more.
+            let secret = self.tables.commands().into_iter();
+            let secret = secret.filter(|command| command.opcode == Opcode::WriteWindowSecret);
+            commands = secret.chain(commands).collect();
+        }
+        lines(&commands)
+    }
+
+    /// Comparisons that a beat of the hardest payload costs.
+    pub fn comparisons_a_beat(&self, worst: &Worst) -> f64 {
+        worst.rate() * self.geometry.beat_bytes as f64
+    }
+
+    /// Beats of the hardest payload that the card's queue takes in before anything is dropped; `None` where it
+    /// verifies them as fast as they come.
+    pub fn beats_taken(&self, worst: &Worst) -> Option<u64> {
+        let a_beat = self.comparisons_a_beat(worst);
+        let room = QUEUE_BEATS - QUEUE_MARGIN - self.geometry.packets_in_flight;
+        // Each beat that comes adds one and takes `1 / a_beat` away.
+        (a_beat > 1.0).then(|| (room as f64 * a_beat / (a_beat - 1.0)) as u64)
+    }
+
+    /// What they use of the card.
+    pub fn report(&self) -> PayloadReport {
+        let sizes = &self.geometry.payload;
+        let bits = f64::from(1 << sizes.filter_word_log2);
+        // By memory: both bits that are asked for are set.
+        let mut set = vec![0.0; sizes.memories()];
+        for command in self.tables.commands().iter().filter(|c| c.opcode == Opcode::WriteFilter) {
+            let ones: u32 = command.data.0.iter().map(|byte| byte.count_ones()).sum();
+            set[usize::from(command.table)] += (f64::from(ones) / bits).powi(2);
+        }
+        let words = f64::from(1u32 << sizes.filter_words_log2);
+        PayloadReport {
+            patterns: self.stored.len(),
+            patterns_total: 1 << sizes.patterns_log2,
+            windows: self.tables.windows(),
+            windows_total: self.tables.windows_max(),
+            passes: CLASSES.map(|class| memories(class, sizes).map(|memory| set[memory] / words).product()),
+            left: self.left,
+        }
+    }
+
+    /// Patterns that the card compares with a packet where these bytes stand: `None` where the filter sees that none has
+    /// such a window.
+    pub fn compared(&self, class: Class, window: &[u8]) -> Option<usize> {
+        self.tables.compared(class, window)
+    }
+
+    /// The hardest payload for them.
+    pub fn worst(&self) -> Worst {
+        let mut windows: FxHashMap<Vec<u8>, usize> = FxHashMap::default();
+        for Stored { pattern, .. } in &self.stored {
+            let compared = self.tables.compared(pattern.class, pattern.window()).unwrap_or(0);
+            windows.insert(folded(pattern.window()), compared);
+        }
+        let mut windows: Vec<(Vec<u8>, usize)> = windows.into_iter().collect();
+        windows.sort_unstable();
+        worst::worst(windows.iter().map(|(window, compared)| (&window[..], *compared)))
+    }
+}
+
+/// Different patterns that lead to signatures which some header can satisfy, each with the place of the first one.
+fn wanted(metadata: &Metadata) -> Vec<(Text, u32)> {
+    let mut has_header = vec![false; metadata.signatures.len()];
+    for mention in metadata.headers.iter().flatten().filter(|mention| **mention & TAKES_AWAY == 0) {
+        has_header[*mention as usize] = true;
+    }
+    let mut seen: FxHashSet<Text> = FxHashSet::default();
+    let mut wanted = Vec::new();
+    for (place, signature) in metadata.signatures.iter().enumerate().filter(|(place, _)| has_header[*place]) {
+        let Some(pattern) = sought_pattern(signature) else { continue };
+        let text = Text { bytes: pattern.bytes.to_vec(), nocase: pattern.nocase };
+        if seen.insert(text.clone()) {
+            wanted.push((text, place as u32));
+        }
+    }
+    wanted
+}
+
+fn texts(wanted: &[(Text, u32)]) -> Vec<Text> {
+    wanted.iter().map(|(text, _)| text.clone()).collect()
+}
+
+fn lines(commands: &[Command]) -> Vec<Line> {
+    commands.iter().map(Command::to_line).collect()
+}
+
+/// A secret from random numbers.
+pub fn secret(geometry: &Geometry, mut random: impl FnMut() -> u64) -> Secret {
+    let bits = geometry.payload.hash_bits;
+    Secret([(); SECRET_ROWS].map(|()| random() >> (64 - bits)))
+}

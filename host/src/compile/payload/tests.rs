@@ -1,0 +1,218 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wiresift_abi::geometry::{LAB, LINE};
+use wiresift_abi::payload::{CLASS, FIRST, MORE, TAG, USED, place, probe};
+
+use super::*;
+use crate::compile::live::Live;
+use crate::compile::{Options, compile};
+use crate::rules::load::parse_sources;
+use crate::rules::model::RuleSet;
+use crate::rules::source::Source;
+
+fn rules(contents: &[String]) -> RuleSet {
+    let mut text = String::new();
+    for (n, content) in contents.iter().enumerate() {
+        writeln!(text, "alert tcp any any -> any any (content:{content}; sid:{};)", n + 1).unwrap();
+    }
+    parse_sources(&[Source::new("test.rules", text.as_bytes())], &BTreeMap::new()).unwrap()
+}
+
+/// Bytes as a content writes them.
+fn content(bytes: &[u8]) -> String {
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\"|{}|\"", hex.join(" "))
+}
+
+fn random(rng: &mut ChaCha8Rng, count: usize) -> Vec<String> {
+    let lengths = [1, 2, 3, 4, 5, 7, 8, 9, 12, 17, 30, 300];
+    let one = |rng: &mut ChaCha8Rng| {
+        let length = *lengths.choose(rng).unwrap();
+        let bytes: Vec<u8> = (0..length).map(|_| rng.random_range(b'A'..b'z')).collect();
+        content(&bytes) + if rng.random() { "; nocase" } else { "" }
+    };
+    (0..count).map(|_| one(rng)).collect()
+}
+
+/// The card's payload matcher after the contract alone: slow, and fed with commands.
+#[derive(Default)]
+struct SoftCard {
+    memory: BTreeMap<(u8, u8, u8, u16), Line>,
+}
+
+impl SoftCard {
+    fn run(&mut self, lines: &[Line], geometry: &Geometry) {
+        for line in lines {
+            let command = Command::from_line(line, geometry).unwrap();
+            self.memory
+                .insert((command.opcode as u8, command.table, command.slot, command.index), command.data);
+        }
+    }
+
+    fn read(&self, opcode: Opcode, table: u8, slot: u8, index: usize) -> Line {
+        self.memory.get(&(opcode as u8, table, slot, index as u16)).copied().unwrap_or_default()
+    }
+
+    fn hits(&self, packet: &[u8], geometry: &Geometry) -> BTreeSet<u32> {
+        let sizes = &geometry.payload;
+        let word = |line: Line| u64::from_le_bytes(line.0[..8].try_into().unwrap());
+        let row = |row: usize| word(self.read(Opcode::WriteWindowSecret, 0, 0, row));
+        let secret = Secret(std::array::from_fn(row));
+        let mut hits = BTreeSet::new();
+        for class in CLASSES {
+            for end in class.bytes()..=packet.len() {
+                let hash = secret.hash(&packet[end - class.bytes()..end], sizes.hash_bits);
+                let survives = memories(class, sizes).all(|memory| {
+                    let (at, bits) = probe(hash, memory, sizes);
+                    let word = word(self.read(Opcode::WriteFilter, memory as u8, 0, at));
+                    bits.iter().all(|bit| word >> bit & 1 == 1)
+                });
+                let (buckets, tag) = place(hash, sizes);
+                let slots =
+                    (0..2).map(|way| self.read(Opcode::WriteWindow, 0, way, buckets[usize::from(way)]));
+                let found = slots.into_iter().find(|slot| {
+                    let is = |field, value: u128| slot.get(field) == value;
+                    is(USED, 1) && is(CLASS, class as u128) && is(TAG, tag.into())
+                });
+                let Some(slot) = found.filter(|_| survives) else { continue };
+                let first = slot.get(FIRST) as u32;
+                hits.extend(
+                    (first..=first + slot.get(MORE) as u32)
+                        .filter(|number| self.agrees(*number, packet, end, geometry)),
+                );
+            }
+        }
+        hits
+    }
+
+    fn agrees(&self, number: u32, packet: &[u8], end: usize, geometry: &Geometry) -> bool {
+        let sizes = &geometry.payload;
+        let pattern = self.read(Opcode::WritePattern, 0, 0, number as usize);
+        (0..sizes.region_bytes).all(|at| {
+            let mode = pattern.0[sizes.region_bytes + at / 4] >> (at % 4 * 2) & 3;
+            let byte = (end + at).checked_sub(sizes.region_bytes - sizes.region_after);
+            let byte = byte.and_then(|at| packet.get(at)).map(|byte| byte ^ pattern.0[at]);
+            match mode {
+                0 => true,
+                1 => byte == Some(0),
+                _ => byte.is_some_and(|byte| byte & !0x20 == 0),
+            }
+        })
+    }
+}
+
+/// A payload full of patterns, or nearly so.
+fn payload(rng: &mut ChaCha8Rng, metadata: &Metadata) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for _ in 0..rng.random_range(0..12) {
+        let signature = metadata.signatures.choose(rng).unwrap();
+        let mut bytes = sought_pattern(signature).unwrap().bytes.to_vec();
+        match rng.random_range(0..4) {
+            0 => bytes.make_ascii_lowercase(),
+            1 => bytes[0] ^= 1,
+            2 => payload.extend((0..rng.random_range(0..30)).map(|_| rng.random::<u8>())),
+            _ => {}
+        }
+        payload.extend(bytes);
+    }
+    payload
+}
+
+/// Every pattern that the metadata says is on the card is found wherever it is in a packet.
+fn finds_all(card: &SoftCard, metadata: &Metadata, geometry: &Geometry, rng: &mut ChaCha8Rng) {
+    for _ in 0..60 {
+        let payload = payload(rng, metadata);
+        let hits = card.hits(&payload, geometry);
+        let numbers: BTreeSet<u32> = metadata.patterns.iter().map(|(number, _)| *number).collect();
+        assert!(hits.is_subset(&numbers));
+        for (number, place) in &metadata.patterns {
+            let pattern = sought_pattern(&metadata.signatures[*place as usize]).unwrap();
+            let alike = |window: &[u8]| {
+                if pattern.nocase {
+                    window.eq_ignore_ascii_case(pattern.bytes)
+                } else {
+                    window == pattern.bytes
+                }
+            };
+            if payload.windows(pattern.bytes.len()).any(alike) {
+                assert!(hits.contains(number), "{pattern:?} in {payload:02x?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_card_finds_every_pattern_that_the_metadata_says_it_has() {
+    let mut rng = ChaCha8Rng::seed_from_u64(31);
+    for (geometry, count) in [(&LAB, 300), (&LAB, 1200), (&LINE, 800)] {
+        let rules = rules(&random(&mut rng, count));
+        let compiled = compile(&rules, geometry, &Options { seed: Some(3) }).unwrap();
+        let PayloadReport { patterns, patterns_total, left, .. } = compiled.report.payload;
+        assert_eq!(patterns + left.short + left.hot + left.no_room, compiled.report.patterns);
+        assert_eq!(patterns, compiled.metadata.patterns.len());
+        assert!(left.short > 0 && patterns * 2 > count.min(patterns_total), "{:?}", compiled.report.payload);
+        let mut card = SoftCard::default();
+        card.run(compiled.image.lines(), geometry);
+        finds_all(&card, &compiled.metadata, geometry, &mut rng);
+    }
+}
+
+#[test]
+fn rules_that_change_keep_the_patterns_that_stay_where_they_are() {
+    let mut rng = ChaCha8Rng::seed_from_u64(32);
+    let mut contents = random(&mut rng, 200);
+    let mut live = Live::new(&rules(&contents), &LAB, &Options { seed: Some(4) }).unwrap();
+    let mut card = SoftCard::default();
+    card.run(live.image().unwrap().lines(), &LAB);
+    finds_all(&card, live.metadata(), &LAB, &mut rng);
+    for round in 0..20 {
+        contents.remove(rng.random_range(0..contents.len()));
+        contents.insert(rng.random_range(0..contents.len()), random(&mut rng, 1).remove(0));
+        let update = live.update(&rules(&contents)).unwrap();
+        assert!(update.commands.len() < 30, "{} commands for one rule", update.commands.len());
+        card.run(&update.commands, &LAB);
+        finds_all(&card, live.metadata(), &LAB, &mut rng);
+        // As a card that is loaded with the rules in force finds them.
+        let mut fresh = SoftCard::default();
+        fresh.run(live.image().unwrap().lines(), &LAB);
+        let payload = payload(&mut rng, live.metadata());
+        assert_eq!(card.hits(&payload, &LAB), fresh.hits(&payload, &LAB), "round {round}");
+    }
+}
+
+#[test]
+fn patterns_come_to_a_card_without_any_and_go_again() {
+    let mut rng = ChaCha8Rng::seed_from_u64(33);
+    let mut live = Live::new(&rules(&[]), &LAB, &Options { seed: Some(5) }).unwrap();
+    let image = live.image().unwrap();
+    assert!(image.commands().all(|command| (command.opcode as u8) < Opcode::WriteWindowSecret as u8));
+    let mut card = SoftCard::default();
+    for count in [40, 0, 7] {
+        let update = live.update(&rules(&random(&mut rng, count))).unwrap();
+        card.run(&update.commands, &LAB);
+        if count > 0 {
+            finds_all(&card, live.metadata(), &LAB, &mut rng);
+        } else {
+            assert_eq!(card.hits(&[7; 100], &LAB), BTreeSet::new());
+        }
+    }
+}
+
+#[test]
+fn what_is_frequent_or_short_or_repeats_itself_is_left_to_the_host() {
+    let contents =
+        ["\"ab\"", "\"|00 00 00|\"", "\"|90 90 90 90 90 90|\"", "\"qzxkw!vj\"", "\"http\"", "\"x9|07|Q\""];
+    let rules = rules(&contents.map(str::to_owned));
+    let compiled = compile(&rules, &LINE, &Options { seed: Some(6) }).unwrap();
+    assert_eq!(compiled.report.payload.left, LeftToHost { short: 1, hot: 3, no_room: 0 });
+    let on_card: Vec<u32> = compiled.metadata.patterns.iter().map(|(_, place)| *place).collect();
+    assert_eq!(BTreeSet::from_iter(on_card), BTreeSet::from([3, 5]));
+    let worst = compiled.payload.worst();
+    assert_eq!((worst.comparisons, worst.payload.len()), (1, 4));
+}
