@@ -80,7 +80,7 @@ mod tests {
         let rare = window(b"Content-Type: text/html; qzx#9=!w");
         assert!(rare.windows(6).any(|part| part == b"zx#9=!"), "{rare:?}");
         let rare = window(b"\0\0\0\0\0\0\0\0\xde\xad\xbe\xef\x17\x93\x55\xa7\0\0\0\0");
-        assert!(!rare.contains(&0), "{rare:?}");
+        assert!(rare.windows(6).any(|part| part == b"\xde\xad\xbe\xef\x17\x93"), "{rare:?}");
         assert_eq!(window(b"abc"), b"abc");
         assert!(Chooser::new().choose(b"ab", false).is_none());
     }
