@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use wiresift_tests::command::{DEVICES, agree, classify};
-use wiresift_tests::corpus;
+use wiresift_tests::command::{DEVICES, agree, can_run, classify};
+use wiresift_tests::{corpus, long};
 
 /// All but EXTERNAL_NET.
 const VARIABLES: [&str; 28] = [
@@ -154,4 +154,59 @@ fn all_captures_with_the_headers_that_fit_the_small_card() {
     let text: String = text.lines().take(150).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(&file, text).unwrap();
     all_captures("captures with headers for lab", &[file], ANYWHERE, &folder, &DEVICES[1..]);
+}
+
+/// Compares the simulated card with the CPU engine on whole captures, all in one session; the reference is slow with tens of
+/// thousands of signatures and judges in the long run.
+fn signatures_on_card(test: &str, rules: &[PathBuf], folder: &Path, device: &[&str]) {
+    if !can_run(test, device) {
+        return;
+    }
+    let variables = variables(ANYWHERE);
+    let temporary = tempfile::tempdir().unwrap();
+    let one = temporary.path().join("one.acl");
+    std::fs::write(&one, "@0.0.0.0/0 0.0.0.0/0 0 : 65535 0 : 65535 0x00/0x00 0x0000/0x0000\n").unwrap();
+    let whole = grouped(&[one], &[], &corpus::captures(&folder.join("pcaps"))).pop().unwrap_or_default();
+    let judge = classify(DEVICES[usize::from(!long())], rules, &variables, &whole);
+    let run = classify(device, rules, &variables, &whole);
+    assert_eq!((run.code, judge.code), (Some(0), Some(0)), "{test}: {}", run.errors);
+    let matched = judge.csv.lines().skip(1).filter(|line| !line.contains(",none,,,")).count();
+    println!("{test}: {} packets, {matched} with a signature or a suspect", judge.csv.lines().count() - 1);
+    let mut lines = run.csv.lines().zip(judge.csv.lines());
+    assert_eq!(lines.find(|(got, want)| got != want), None, "{test}");
+    assert!(run.csv == judge.csv && matched > 50, "{test}");
+}
+
+#[test]
+fn all_captures_with_all_signatures_on_the_card() {
+    let Some(folder) = corpus::folder("all captures with all signatures") else { return };
+    let rules = corpus::files(&folder.join("rules"), &["rules"]);
+    signatures_on_card("all signatures", &rules, &folder, DEVICES[2]);
+}
+
+#[test]
+fn all_captures_with_signatures_that_fit_the_small_card() {
+    let Some(folder) = corpus::folder("all captures with signatures that fit `lab`") else { return };
+    let temporary = tempfile::tempdir().unwrap();
+    let file = temporary.path().join("few.rules");
+    let (mut headers, mut text) = (BTreeSet::new(), String::new());
+    for path in corpus::files(&folder.join("rules"), &["rules"]) {
+        for line in String::from_utf8_lossy(&std::fs::read(path).unwrap()).lines() {
+            let Some((header, _)) = line.split_once('(').filter(|(header, _)| header.len() < 60) else {
+                continue;
+            };
+            if line.starts_with("alert") && !header.contains('!') && line.contains("content:") {
+                let is_one = headers.contains(header);
+                if is_one || headers.len() < 40 {
+                    headers.insert(header.to_owned());
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+    }
+    println!("{} signatures with {} headers", text.lines().count(), headers.len());
+    assert!(text.lines().count() > 2000);
+    std::fs::write(&file, text).unwrap();
+    signatures_on_card("signatures for lab", &[file], &folder, DEVICES[3]);
 }
