@@ -14,8 +14,8 @@ use crate::merge::{MergeError, TOP};
 use crate::synth::blocks;
 
 /// What nextpnr is told: the largest ECP5 and its fastest grade; without a constraint that it cannot meet it would stop
-/// trying.
-const NEXTPNR: [&str; 10] = [
+/// trying. Its other router looks at one arc at a time, and takes hours for a card.
+const NEXTPNR: [&str; 12] = [
     "--um5g-85k",
     "--package",
     "CABGA756",
@@ -25,6 +25,8 @@ const NEXTPNR: [&str; 10] = [
     "--timing-allow-fail",
     "--freq",
     "200",
+    "--router",
+    "router2",
     "--quiet",
 ];
 
