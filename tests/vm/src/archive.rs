@@ -1,11 +1,16 @@
 //! The guest's first file system: a cpio archive in the kernel's format (`Documentation/driver-api/early-userspace`,
 //! "newc").
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
 /// An archive that is written.
 #[derive(Debug, Default)]
 pub struct Archive {
     bytes: Vec<u8>,
     files: u32,
+    /// Paths made by [`Archive::file_at`].
+    made: HashSet<PathBuf>,
 }
 
 const FOLDER: u32 = 0o040_755;
@@ -22,6 +27,21 @@ impl Archive {
     /// A file that can be run.
     pub fn file(&mut self, name: &str, content: &[u8]) {
         self.entry(name, PROGRAM, (0, 0), content);
+    }
+
+    /// A file at a path from the root, with the folders above it; a second one there is none.
+    pub fn file_at(&mut self, path: &Path, content: &[u8]) {
+        if !self.made.insert(path.to_owned()) {
+            return;
+        }
+        let mut above: Vec<_> = path.ancestors().skip(1).filter(|folder| folder.parent().is_some()).collect();
+        above.reverse();
+        for folder in above {
+            if self.made.insert(folder.to_owned()) {
+                self.folder(&name(folder));
+            }
+        }
+        self.file(&name(path), content);
     }
 
     /// The device /dev/console.
@@ -55,4 +75,9 @@ impl Archive {
         self.entry("TRAILER!!!", 0, (0, 0), &[]);
         self.bytes
     }
+}
+
+/// The name of a path from the root: names in the archive are relative to it.
+fn name(path: &Path) -> String {
+    path.to_string_lossy().trim_start_matches('/').to_owned()
 }

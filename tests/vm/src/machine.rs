@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use crate::archive::Archive;
+use crate::programs::{libraries, root, stripped};
 
 /// Modules of the kernel in the order in which they are loaded, below `lib/modules/VERSION/kernel`.
 const MODULES: [&str; 6] = [
@@ -34,10 +37,17 @@ impl Packages {
     /// # Errors
     /// Why they cannot be had, in words.
     pub fn fetch() -> Result<Self, String> {
-        let cache = std::env::var_os("WIRESIFT_CACHE")
-            .map_or_else(|| crate::programs::root().join("target/cache"), PathBuf::from);
-        let folder = cache.join("vm");
+        let cache =
+            std::env::var_os("WIRESIFT_CACHE").map_or_else(|| root().join("target/cache"), PathBuf::from);
+        if !cfg!(target_arch = "x86_64") {
+            return Err("the guest is an x86_64 machine and takes programs of this one".to_owned());
+        }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fetch");
+        // Another script brings other packages.
+        let recipe = fs::read(&script).map_err(|error| format!("{}: {error}", script.display()))?;
+        let digest = Sha256::digest(&recipe);
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let folder = cache.join(format!("vm-{name}"));
         let output = Command::new(&script)
             .arg(&folder)
             .output()
@@ -96,11 +106,12 @@ fn first_in(folder: &Path, prefix: &str) -> Result<PathBuf, String> {
     names.next().map(|entry| entry.path()).ok_or_else(|| format!("nothing in {}", folder.display()))
 }
 
-/// What is on the guest's disk, so to say.
+/// What is on the guest's disk, so to say: modules of the kernel, both programs with their libraries, rules and a
+/// capture.
 ///
 /// # Errors
 /// Where a file cannot be read.
-pub fn file_system(packages: &Packages, programs: &Path, fixtures: &Path) -> Result<Vec<u8>, String> {
+pub fn file_system(packages: &Packages, guest: &Path, wiresift: &Path) -> Result<Vec<u8>, String> {
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "sys", "modules", "tmp"] {
         archive.folder(folder);
@@ -109,15 +120,19 @@ pub fn file_system(packages: &Packages, programs: &Path, fixtures: &Path) -> Res
     for (name, content) in packages.modules()? {
         archive.file(&name, &content);
     }
-    for (name, path) in [
-        ("init", programs.join("wiresift-guest")),
-        ("wiresift", programs.join("wiresift")),
-        ("rules.acl", fixtures.join("demo.acl")),
-        ("rules.rules", fixtures.join("demo.rules")),
-        ("capture.pcap", fixtures.join("demo.pcap")),
-    ] {
-        let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        archive.file(name, &content);
+    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let scratch = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    for (name, program) in [("init", guest), ("wiresift", wiresift)] {
+        archive.file(name, &stripped(program, scratch.path())?);
+        for library in libraries(program)? {
+            archive.file_at(&library, &read(&library)?);
+        }
+    }
+    let fixtures = root().join("tests/fixtures");
+    for (name, file) in
+        [("rules.acl", "demo.acl"), ("rules.rules", "demo.rules"), ("capture.pcap", "demo.pcap")]
+    {
+        archive.file(name, &read(&fixtures.join(file))?);
     }
     Ok(archive.finish())
 }
@@ -146,9 +161,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// What stands behind a word at the front of lines.
-    pub fn of(&self, word: &str) -> Vec<&str> {
-        self.lines.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
+    /// What stands behind words at the front of lines.
+    pub fn of(&self, words: &str) -> Vec<&str> {
+        let behind = |line: &'_ str| -> Option<usize> {
+            let rest = line.strip_prefix(words)?;
+            (rest.is_empty() || rest.starts_with(' ')).then_some((words.len() + 1).min(line.len()))
+        };
+        self.lines.iter().filter_map(|line| Some(&line[behind(line)?..])).collect()
     }
 }
 
