@@ -63,7 +63,7 @@ fn check_strays(run: &Run) {
         assert_eq!(error, expected, "{what}: {faults:?}\n{}", run.said);
         let is_it =
             |fault: &&str| fault.contains(access) && fault.contains(&format!("fault addr {address} "));
-        assert!(faults.iter().any(|fault| is_it(fault)), "{what}: {faults:?}\n{}", run.said);
+        assert!(faults.iter().any(is_it), "{what}: {faults:?}\n{}", run.said);
     }
 }
 
