@@ -275,6 +275,8 @@ fn no_pattern_and_one_seed() {
     assert!(same(&searcher, &Searcher::new(&borrowed, 8)));
     assert!(!same(&searcher, &Searcher::new(&borrowed, 9)));
     assert_eq!(searcher.patterns(), 2000);
+    // Grams like `of-m` are in all of them; each has seven bytes of its own.
+    assert_eq!(searcher.crowded(), 0);
     let mut scratch = Scratch::default();
     // As where the number of payloads has come to its end.
     scratch.generation = u32::MAX - 1;
