@@ -9,6 +9,7 @@ pub mod packets;
 pub mod rules;
 pub mod sets;
 pub mod signatures;
+pub mod suricata_verify;
 pub mod traffic;
 
 use rand::{Rng, SeedableRng};
