@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use wiresift_abi::csr::{Csr, IRQ_ARM, STATUS_HALTED, STATUS_RUNNING};
 use wiresift_abi::geometry::Geometry;
 
+use crate::bringup::read_status;
 use crate::c2h::{C2hRing, Checker, Event, Posted, Verdict};
 use crate::conservation::{Counters, Span};
 use crate::dma::publish;
@@ -404,7 +405,7 @@ impl<T: Transport> Card<T> {
         }
         self.watch.reread_ns = now;
         self.counters.rereads += 1;
-        let status = self.transport.read_csr(Csr::Status)?;
+        let status = read_status(&mut self.transport)?;
         if status & STATUS_HALTED != 0 {
             return self.halted();
         }

@@ -178,6 +178,17 @@ impl DmaMemory {
         unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(offset).cast()) }
     }
 
+    /// `count` words from byte `offset` on: one check for all of them.
+    fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        if count == 0 {
+            return &[];
+        }
+        let is_inside = offset < self.bytes() && count <= (self.bytes() - offset) / WORD_BYTES;
+        assert!(offset.is_multiple_of(WORD_BYTES) && is_inside, "DMA memory at {offset:#x}");
+        // SAFETY: as in `word`, for each of the words, which lie inside the memory (checked above).
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset).cast(), count) }
+    }
+
     /// The word at byte `offset`, little-endian.
     ///
     /// # Panics
@@ -194,8 +205,8 @@ impl DmaMemory {
     /// Copies bytes in from `offset` on; where the last word is not full, its rest becomes zero.
     pub fn write(&self, offset: usize, from: &[u8]) {
         let (words, rest) = from.as_chunks::<WORD_BYTES>();
-        for (n, word) in words.iter().enumerate() {
-            self.word(offset + n * WORD_BYTES).store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        for (place, word) in self.words(offset, words.len()).iter().zip(words) {
+            place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
         }
         if !rest.is_empty() {
             let mut word = [0; WORD_BYTES];
@@ -207,16 +218,17 @@ impl DmaMemory {
 
     /// Copies bytes out from `offset` on.
     pub fn read(&self, offset: usize, into: &mut [u8]) {
-        for (n, chunk) in into.chunks_mut(WORD_BYTES).enumerate() {
-            let word = self.word(offset + n * WORD_BYTES).load(Ordering::Relaxed).to_ne_bytes();
+        let places = self.words(offset, into.len().div_ceil(WORD_BYTES));
+        for (place, chunk) in places.iter().zip(into.chunks_mut(WORD_BYTES)) {
+            let word = place.load(Ordering::Relaxed).to_ne_bytes();
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
     }
 
     /// Zeroes `bytes` bytes from `offset` on; both are multiples of [`WORD_BYTES`].
     pub fn zero(&self, offset: usize, bytes: usize) {
-        for at in (offset..offset + bytes).step_by(WORD_BYTES) {
-            self.word(at).store(0, Ordering::Relaxed);
+        for place in self.words(offset, bytes / WORD_BYTES) {
+            place.store(0, Ordering::Relaxed);
         }
     }
 

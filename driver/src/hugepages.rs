@@ -59,9 +59,13 @@ impl fmt::Display for PageSize {
     }
 }
 
+/// Is told what somebody may want to know, in words.
+pub type Note = fn(&str);
+
 /// Where the memory of a card comes from.
 #[derive(Debug)]
 pub struct Pool {
+    told: Option<Note>,
     largest: PageSize,
     /// The page of 1 GiB, and the bytes of it in use.
     giant: Option<(Arc<MappedFile>, usize)>,
@@ -77,7 +81,14 @@ impl Default for Pool {
 impl Pool {
     /// Memory in pages of at most that size.
     pub fn new(largest: PageSize) -> Self {
-        Self { largest, giant: None, smallest_used: None }
+        Self { told: None, largest, giant: None, smallest_used: None }
+    }
+
+    /// The pool, which tells `told` of the pages that it takes memory from.
+    #[must_use]
+    pub fn telling(mut self, told: Option<Note>) -> Self {
+        self.told = told;
+        self
     }
 
     /// Zeroed memory of at least `bytes` bytes, in whole pages.
@@ -116,7 +127,12 @@ impl Pool {
     }
 
     fn note(&mut self, size: PageSize) {
-        self.smallest_used = Some(self.smallest_used.map_or(size, |smallest| smallest.min(size)));
+        if self.smallest_used.is_none_or(|smallest| size < smallest) {
+            self.smallest_used = Some(size);
+            if let Some(told) = self.told {
+                told(&format!("memory for the card is in pages of {size}"));
+            }
+        }
     }
 
     fn take_from_giant(&mut self, bytes: usize) -> Option<DmaMemory> {

@@ -9,12 +9,12 @@
 //! 5. [`c2h`]: records taken by phase, everything in them checked, verdicts tied to packets.
 //! 6. [`card`]: [`card::Card`], which ties these together: bring-up (`bringup`), post and poll,
 //!    loading a rule image (`loader`), changing it under traffic ([`update`]), stop and recovery
-//!    (`recovery`, `tables`), the books (`conservation`).
-//! 7. [`vfio_user`]: a card that another process serves over a socket, as a transport; addresses for the card
-//!    ([`iova`]) and its mapped registers ([`bar`]).
+//!    (`recovery`, [`tables`]), the books (`conservation`).
+//! 7. The ways to a card: [`vfio`], one on the bus, by the kernel's VFIO; [`vfio_user`], one that another process
+//!    serves over a socket. Addresses for the card ([`iova`]) and its mapped registers ([`bar`]).
 //! 8. `fake`: the rings of a card as plain Rust, for tests (feature `fake-card`).
 //!
-//! `unsafe` is in two files: [`dma`] and [`bar`]. The driver trusts nothing the card writes, and never waits without a limit.
+//! `unsafe` is in three files: [`dma`], [`bar`] and `vfio/ioctl.rs`. The driver trusts nothing the card writes, and never waits without a limit.
 #![deny(unsafe_code)]
 
 pub mod bar;
@@ -32,9 +32,10 @@ pub mod iova;
 mod loader;
 mod recovery;
 pub mod ring;
-mod tables;
+pub mod tables;
 pub mod transport;
 pub mod update;
+pub mod vfio;
 pub mod vfio_user;
 
 pub use c2h::Verdict;

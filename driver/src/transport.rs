@@ -169,6 +169,13 @@ pub trait Transport {
     /// Where the reset cannot be done.
     fn reset_function(&mut self) -> Result<(), TransportError>;
 
+    /// Whether the card reaches nothing of a region once it is unmapped, whatever it does: an IOMMU stands between, or
+    /// the memory is shared with another process that keeps it. Memory of a card that can neither be stopped nor reset
+    /// is freed then; otherwise it stays allocated for ever.
+    fn is_contained(&self) -> bool {
+        false
+    }
+
     /// Called whenever the driver waits: a simulated card runs some cycles, a real one lets the
     /// processor rest a moment. [`Transport::now_ns`] is later behind it.
     fn relax(&mut self);

@@ -25,7 +25,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::bar::Bar;
-use crate::hugepages::{PageSize, Pool};
+use crate::hugepages::{Note, PageSize, Pool};
 use crate::transport::{Direction, DmaRegion, Iova, Transport, TransportError};
 use client::{Client, PeerError};
 use protocol::{
@@ -55,7 +55,7 @@ pub enum DmaBy {
 }
 
 /// How to reach the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// How the card gets at memory.
     pub dma: DmaBy,
@@ -63,12 +63,14 @@ pub struct Options {
     pub limit: Duration,
     /// Largest pages to look for.
     pub pages: PageSize,
+    /// Is told which pages the memory is in.
+    pub note: Option<Note>,
 }
 
 impl Default for Options {
     /// By file; 800 ms, so that a peer that is stuck is an error within a second; the largest pages there are.
     fn default() -> Self {
-        Self { dma: DmaBy::Fd, limit: Duration::from_millis(800), pages: PageSize::Giant }
+        Self { dma: DmaBy::Fd, limit: Duration::from_millis(800), pages: PageSize::Giant, note: None }
     }
 }
 
@@ -150,7 +152,7 @@ impl VfioUser {
             client: Arc::new(Mutex::new(client)),
             bar,
             interrupt,
-            pool: Pool::new(options.pages),
+            pool: Pool::new(options.pages).telling(options.note),
             dma: options.dma,
             start: Instant::now(),
             idle: 0,
@@ -284,6 +286,10 @@ impl Transport for VfioUser {
         reset
             .and_then(|()| set_bus_master(&mut client))
             .map_err(|error| TransportError::Reset { source: Box::new(error) })
+    }
+
+    fn is_contained(&self) -> bool {
+        true
     }
 
     /// Spins at first, then waits for messages of the card where it sends some, or gives the processor away.

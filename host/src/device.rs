@@ -203,4 +203,9 @@ pub trait Device {
 
     /// Lines for the summary: name and value, for example the cycles of the simulated card.
     fn summary(&self) -> Vec<(String, String)>;
+
+    /// What happened to the device since the last call, for standard error: one line each.
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

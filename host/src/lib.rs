@@ -8,6 +8,7 @@ pub mod capture;
 pub mod compile;
 pub mod decision;
 pub mod device;
+pub mod devices;
 pub mod engine;
 pub mod metadata;
 pub mod patterns;

@@ -11,6 +11,7 @@ mod write;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use wiresift_abi::geometry::Geometry;
 
 use crate::faults::{Fault, Faults};
 use crate::memory::{CardMemory, Refused};
@@ -41,11 +42,17 @@ pub struct Timing {
     pub writes_in_flight: usize,
 }
 
-impl Default for Timing {
-    /// One microsecond at 250 MHz, no stalls; reads as AWS F2 (PCIM) takes them, writes as the card's
-    /// writer is made for.
-    fn default() -> Self {
-        Self { latency: 250, jitter: 0, stall_percent: 0, reads_in_flight: 32, writes_in_flight: 64 }
+impl Timing {
+    /// One microsecond at 250 MHz, no stalls; as many bursts in flight as the card of that geometry says
+    /// it has at most.
+    pub const fn new(geometry: &Geometry) -> Self {
+        Self {
+            latency: 250,
+            jitter: 0,
+            stall_percent: 0,
+            reads_in_flight: geometry.reads_in_flight,
+            writes_in_flight: geometry.writes_in_flight,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Options {
 impl Options {
     /// A card of that geometry on a bus without stalls and faults.
     pub fn new(geometry: &'static Geometry) -> Self {
-        let timing = Timing { reads_in_flight: geometry.reads_in_flight, ..Timing::default() };
+        let timing = Timing::new(geometry);
         Self { geometry, seed: 1, timing, faults: Vec::new(), trace: None }
     }
 }

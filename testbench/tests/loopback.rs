@@ -92,7 +92,7 @@ fn is_copied(rings: &Rings, line: usize) -> bool {
 fn lines_come_through_whatever_the_bus_does() {
     for geometry in [&LAB, &LINE] {
         for (seed, stall_percent, jitter) in [(1, 0, 0), (2, 30, 100), (3, 80, 3)] {
-            let timing = Timing { latency: 20, jitter, stall_percent, ..Timing::default() };
+            let timing = Timing { latency: 20, jitter, stall_percent, ..Timing::new(geometry) };
             let Some(mut card) = card(&Options { seed, timing, ..Options::new(geometry) }) else { return };
             let rings = set_up(&mut card);
             assert_eq!(copy(&mut card, &rings, 20), 0);

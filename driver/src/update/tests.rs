@@ -20,8 +20,8 @@ const CONFIG: Config = Config {
     c2h_records_log2: 8,
     reread_ns: 20_000,
     timeout_ns: 1_000_000,
-    spin_ns: u64::MAX,
     recoveries: 3,
+    spin_ns: u64::MAX,
 };
 
 /// A packet in flight: its bytes, and version and hash of the tables that are to decide it.

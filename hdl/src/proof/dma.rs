@@ -1,6 +1,6 @@
 //! Proofs of the blocks that touch the host's memory.
 
-use wiresift_abi::geometry::{Geometry, LAB};
+use wiresift_abi::geometry::{Geometry, LAB, LINE};
 
 use super::{emitted, holds};
 use crate::dma::fetch::Fetch;
@@ -61,7 +61,7 @@ fn the_writer_touches_nothing_but_the_ring_and_the_status_line() {
 /// The writer, with what ties its address to its place in the ring of the proof (four lines) asserted
 /// inside: the engine needs it to see that the address stays in the ring.
 fn writer() -> String {
-    let verilog = emitted(Writer::<512, 64>::default());
+    let verilog = emitted(Writer::<512, 64>::new(&LINE));
     let (before, top) = verilog.split_once("module top(").unwrap();
     let top = top.replacen("endmodule", include_str!("../../formal/writer_inside.sv"), 1);
     format!("{before}module top({top}")

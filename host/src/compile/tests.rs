@@ -61,6 +61,9 @@ impl Card {
                 (self.masks, self.slots, self.tcam) = Default::default();
             }
             Opcode::Commit => self.version = command.index,
+            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {
+                panic!("a command of the payload matcher")
+            }
             Opcode::WriteSecret => self.secret.0[index] = Key::of(&data),
             Opcode::WriteMask => {
                 let is_empty = self.slots.range((table, 0, 0)..(table + 1, 0, 0)).next().is_none();

@@ -8,7 +8,10 @@
 //! New rules are posted behind the packets of the batches before them. A verdict is read by the metadata of
 //! the version that its batch was submitted under, and must carry that version; the CPU engine follows
 //! when the first packet of a version is left to it.
+//!
+//! When the card fails for good, the host may stand in ([`failover`]).
 
+pub mod failover;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wiresift_abi::csr::Counter;
 use wiresift_abi::h2c::PACKET_BYTES_MAX;
@@ -24,6 +28,7 @@ use wiresift_abi::vector::Flags;
 use wiresift_driver::conservation::{CallerCounters, CardCounters};
 use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
 
+use self::failover::Failover;
 use super::cpu::parse::Header;
 use super::cpu::{CpuEngine, EngineError, Headed};
 use super::host::{HostEngine, HostRules};
@@ -42,7 +47,10 @@ pub struct CardDevice<T: Transport> {
     name: &'static str,
     check: Check<T>,
     /// Only [`Device::summary`], which reads registers, borrows it; the rest has it for itself.
-    card: RefCell<Card<T>>,
+    /// None while the host stands in for it.
+    card: RefCell<Option<Card<T>>>,
+    config: Config,
+    failover: Option<Failover<T>>,
     /// Gives the headers of the packets that the card leaves to the host.
     tables: HostTables,
     /// Finishes every decision, in the order of the packets.
@@ -104,8 +112,24 @@ impl<T: Transport> CardDevice<T> {
         metadata: Arc<Metadata>,
         engine: CpuEngine,
     ) -> Result<Self, DeviceError> {
+        Self::with_config(name, transport, check, image, metadata, engine, Config::default())
+    }
+
+    /// Like [`CardDevice::open`], with sizes and limits of the driver.
+    ///
+    /// # Errors
+    /// As [`CardDevice::open`].
+    pub fn with_config(
+        name: &'static str,
+        transport: T,
+        check: Check<T>,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+        config: Config,
+    ) -> Result<Self, DeviceError> {
         let failed = |error: DriverError| failure(name, "cannot be brought up", error);
-        let mut card = Card::open(transport, Config::default()).map_err(failed)?;
+        let mut card = Card::open(transport, config).map_err(failed)?;
         let version = card.load(image).map_err(failed)?.version;
         let loaded = card.card_counters().map_err(failed)?;
         let host =
@@ -114,7 +138,9 @@ impl<T: Transport> CardDevice<T> {
         Ok(Self {
             name,
             check,
-            card: RefCell::new(card),
+            card: RefCell::new(Some(card)),
+            config,
+            failover: None,
             tables: HostTables { engine, version, behind: VecDeque::new() },
             host: HostEngine::new(Arc::clone(&host)),
             rules: Rules { version, host },
@@ -134,18 +160,34 @@ impl<T: Transport> CardDevice<T> {
 
     /// Fills the ring, lets the card run a moment and takes its verdicts; says whether there were any.
     fn step(&mut self) -> Result<bool, DeviceError> {
-        let driven = self.post().and_then(|()| self.card.get_mut().poll(&mut self.verdicts).map(|_| ()));
+        let driven = self.post().and_then(|()| self.poll());
         // The verdicts before a fault are good.
         let any = !self.verdicts.is_empty();
-        self.take_verdicts()?;
-        if let Err(error) = driven {
-            self.card.get_mut().recover(error).map_err(|error| failure(self.name, "failed", error))?;
+        if let Err(error) = self.take_verdicts() {
+            return self.fail(error).map(|()| true);
         }
-        Ok(any)
+        if let Some(failover) = self.failover.as_mut().filter(|_| any) {
+            failover.note_answers();
+        }
+        let Err(error) = driven else { return Ok(any) };
+        match self.recover(error, "failed") {
+            Ok(()) => Ok(any),
+            Err(error) => self.fail(error).map(|()| true),
+        }
+    }
+
+    fn poll(&mut self) -> Result<(), DriverError> {
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
+        card.poll(&mut self.verdicts).map(|_| ())
+    }
+
+    fn recover(&mut self, error: DriverError, message: &str) -> Result<(), DeviceError> {
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
+        card.recover(error).map_err(|error| failure(self.name, message, error))
     }
 
     fn post(&mut self) -> Result<(), DriverError> {
-        let card = self.card.get_mut();
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
         for pending in &mut self.batches {
             let batch = &pending.batch;
             while pending.posted < batch.len() {
@@ -230,7 +272,7 @@ impl<T: Transport> CardDevice<T> {
     /// Whether card, driver and this device counted the same, and the bus was kept in order.
     fn check_at_rest(&mut self) -> Result<(), DeviceError> {
         let caller = CallerCounters { posted: self.posted, verdicts: self.answered };
-        let card = self.card.get_mut();
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
         card.conservation(caller).map_err(|error| failure(self.name, "lost packets", error))?;
         (self.check)(card.transport()).map_err(|source| DeviceError {
             device: self.name.to_owned(),
@@ -326,9 +368,16 @@ impl Pending {
 
 impl<T: Transport> Device for CardDevice<T> {
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
+        self.try_again();
+        if let Some(failover) = self.failover.as_mut().filter(|_| self.posted == self.answered) {
+            failover.alive_at = Instant::now();
+        }
         let decisions = Vec::with_capacity(batch.len());
         let rules = self.rules.clone();
         self.batches.push_back(Pending { batch, rules, posted: 0, decisions });
+        if self.card.get_mut().is_none() {
+            return self.stand_in();
+        }
         while self.batches.iter().filter(|pending| !pending.is_decided()).count() >= BATCHES {
             self.step()?;
         }
@@ -342,15 +391,16 @@ impl<T: Transport> Device for CardDevice<T> {
         while self.batches.iter().any(|pending| pending.posted < pending.batch.len()) {
             self.step()?;
         }
-        let card = self.card.get_mut();
-        let driven = card.update(update.commands.clone()).and_then(|_| card.doorbell());
-        if let Err(error) = driven {
-            // Where that helps, it posts the commands too.
-            card.recover(error).map_err(|error| failure(self.name, "cannot change its rules", error))?;
-        }
         self.tables.note(update);
         self.rules = Rules { version: update.version, host };
-        Ok(())
+        if let Some(failover) = &mut self.failover {
+            failover.note_rules(update);
+        }
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
+        let driven = card.update(update.commands.clone()).and_then(|_| card.doorbell());
+        let Err(error) = driven else { return Ok(()) };
+        // Where that helps, it posts the commands too.
+        self.recover(error, "cannot change its rules").or_else(|error| self.fail(error))
     }
 
     fn collect(&mut self, drain: bool) -> Result<Option<Decided>, DeviceError> {
@@ -363,7 +413,8 @@ impl<T: Transport> Device for CardDevice<T> {
                     kept_up.map_err(|error| behind(self.name, error))?;
                 }
                 if decided.is_some() && self.batches.is_empty() {
-                    self.check_at_rest()?;
+                    // The decisions stay: each came with a verdict of its own.
+                    self.check_at_rest().or_else(|error| self.fail(error))?;
                 }
                 return Ok(decided.map(|Pending { batch, decisions, .. }| Decided { batch, decisions }));
             }
@@ -381,15 +432,24 @@ impl<T: Transport> Device for CardDevice<T> {
             ("decided by the host: jumbo".to_owned(), jumbo.to_string()),
         ];
         lines.extend(self.host.summary());
-        let mut card = self.card.borrow_mut();
-        let recoveries = card.counters().recoveries;
-        match card.card_counters() {
-            // A recovery sets the card's counters to zero, so they say nothing of the whole session.
-            _ if recoveries > 0 => lines.push(("recoveries of the card".to_owned(), recoveries.to_string())),
-            Ok(now) => lines.extend(rates(&now.since(&self.loaded))),
-            Err(error) => lines.push(("counters of the card".to_owned(), error.to_string())),
+        if let Some(card) = self.card.borrow_mut().as_mut() {
+            let recoveries = card.counters().recoveries;
+            match card.card_counters() {
+                // A recovery sets the card's counters to zero, so they say nothing of the whole session.
+                _ if recoveries > 0 => {
+                    lines.push(("recoveries of the card".to_owned(), recoveries.to_string()));
+                }
+                Ok(now) => lines.extend(rates(&now.since(&self.loaded))),
+                Err(error) => lines.push(("counters of the card".to_owned(), error.to_string())),
+            }
         }
+        lines.extend(self.failover.iter().flat_map(|failover| failover.summary(self.is_on_card())));
         lines
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        let notices = self.failover.as_mut().map(Failover::take_notices).unwrap_or_default();
+        notices.into_iter().map(|notice| format!("{}: {notice}", self.name)).collect()
     }
 }
 

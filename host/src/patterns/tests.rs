@@ -275,9 +275,8 @@ fn no_pattern_and_one_seed() {
     assert!(same(&searcher, &Searcher::new(&borrowed, 8)));
     assert!(!same(&searcher, &Searcher::new(&borrowed, 9)));
     assert_eq!(searcher.patterns(), 2000);
-    let mut scratch = Scratch::default();
     // As where the number of payloads has come to its end.
-    scratch.generation = u32::MAX - 1;
+    let mut scratch = Scratch { generation: u32::MAX - 1, ..Scratch::default() };
     for _ in 0..4 {
         let mut found = Vec::new();
         searcher

@@ -63,7 +63,7 @@ pub(super) struct Step {
 /// What a step does.
 #[derive(Debug)]
 pub(super) enum Action {
-    Content(Literal),
+    Content(Box<Literal>),
     Pcre(Search),
     ByteTest(ByteTest),
     ByteJump(ByteJump),
@@ -128,7 +128,7 @@ impl Action {
                     content.bytes.make_ascii_lowercase();
                 }
                 let finder = Finder::new(&content.bytes).into_owned();
-                Self::Content(Literal { content, finder })
+                Self::Content(Box::new(Literal { content, finder }))
             }
             Test::Pcre(pcre) => {
                 let error = |error| ProgramError::Expression { expression: pcre.expression.clone(), error };

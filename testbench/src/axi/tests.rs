@@ -1,6 +1,7 @@
 //! The slave against a master that does everything wrong, and its timing against what was asked for.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use wiresift_abi::geometry::LINE;
 use wiresift_driver::{Direction, DmaRegion};
 
 use super::*;
@@ -26,7 +27,7 @@ impl Bench {
     }
 
     fn fast() -> Self {
-        Self::new(Timing { latency: 10, ..Timing::default() })
+        Self::new(Timing { latency: 10, ..Timing::new(&LINE) })
     }
 
     fn cycle(&mut self, outputs: Outputs) -> Inputs {
@@ -88,7 +89,7 @@ fn wait() -> Outputs {
 
 #[test]
 fn a_good_master_reads_at_full_throughput_after_the_latency() {
-    let mut bench = Bench::new(Timing::default());
+    let mut bench = Bench::new(Timing::new(&LINE));
     let (bursts, beats) = (32u64, 64u64);
     let mut taken = Vec::new();
     let mut asked = 0;
@@ -113,7 +114,7 @@ fn a_good_master_reads_at_full_throughput_after_the_latency() {
 
 #[test]
 fn a_stalled_bus_gives_the_same_and_takes_about_its_share_longer() {
-    let mut bench = Bench::new(Timing { latency: 5, stall_percent: 40, ..Timing::default() });
+    let mut bench = Bench::new(Timing { latency: 5, stall_percent: 40, ..Timing::new(&LINE) });
     let (mut cycles, mut beats, mut asked) = (0, 0u64, 0);
     while beats < 6400 {
         let ask = asked < beats / 64 + 2 && asked < 100;
@@ -227,7 +228,7 @@ fn what_changes_before_it_is_taken_is_a_violation() {
     ];
     for (change, channel) in cases {
         // Stalls nearly always, so that a request has to wait.
-        let mut bench = Bench::new(Timing { stall_percent: 95, ..Timing::default() });
+        let mut bench = Bench::new(Timing { stall_percent: 95, ..Timing::new(&LINE) });
         let mut outputs = match channel {
             "AR" => bench.read(0, 4),
             "AW" => bench.write(0, 4),
@@ -265,7 +266,7 @@ fn a_wrong_last_beat_is_a_violation() {
 
 #[test]
 fn too_many_bursts_in_flight_are_a_violation() {
-    let mut bench = Bench::new(Timing { reads_in_flight: 3, writes_in_flight: 2, ..Timing::default() });
+    let mut bench = Bench::new(Timing { reads_in_flight: 3, writes_in_flight: 2, ..Timing::new(&LINE) });
     for _ in 0..4 {
         let request = bench.read(0, 1);
         bench.ask(request);

@@ -98,11 +98,11 @@ fn values(text: &[u8]) -> Vec<Vec<u8>> {
 fn may_be_attribute(text: &[u8]) -> bool {
     let object_id = text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     let lower = text.to_ascii_lowercase();
-    let name = |name: &&str| {
+    let name = |name: &str| {
         let name = name.to_ascii_lowercase();
         name.as_bytes().windows(lower.len().max(1)).any(|part| part == lower)
     };
-    object_id || ATTRIBUTES.iter().any(|one| name(&one))
+    object_id || ATTRIBUTES.iter().any(|one| name(one))
 }
 
 #[cfg(test)]
@@ -136,7 +136,7 @@ mod tests {
             (", CN", vec![]),
             ("mailAddress", vec![]),
             ("Internet Widgits Pty Ltd", vec!["Internet Widgits Pty Ltd"]),
-            ("2.5.4.17=1234", vec![]),
+            ("2.5.4.17=1234", vec!["1234"]),
             ("OU=O", vec!["O"]),
             ("OU=O, O", vec!["O"]),
         ] {

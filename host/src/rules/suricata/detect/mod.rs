@@ -57,6 +57,9 @@ pub(super) struct Asks<'s> {
     seen: Vec<&'static str>,
 }
 
+/// A content, whether it was marked `fast_pattern`, and with which part.
+type Modified<'a> = (&'a mut Content, &'a mut bool, &'a mut Option<(usize, usize)>);
+
 /// A test as the rule has it.
 #[derive(Clone, Debug)]
 struct Step {
@@ -189,10 +192,7 @@ impl<'s> Asks<'s> {
     }
 
     /// The content that a modifier is about.
-    fn modified(
-        &mut self,
-        name: &Token<'_>,
-    ) -> Result<(&mut Content, &mut bool, &mut Option<(usize, usize)>), Fault> {
+    fn modified(&mut self, name: &Token<'_>) -> Result<Modified<'_>, Fault> {
         let step = self.steps.iter_mut().rev().find_map(|step| match &mut step.what {
             What::Test(Test::Content(content)) => Some((content, &mut step.fast, &mut step.part)),
             _ => None,

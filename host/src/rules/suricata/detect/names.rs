@@ -144,7 +144,8 @@ const GROUPS: [Group; 40] = [
          sip.uri sip.protocol sip.stat_code sip.stat_msg sip.request_line sip.response_line sip_header sip_body rfb.name \
          mqtt.connect.clientid mqtt.connect.username mqtt.connect.password mqtt.connect.willtopic \
          mqtt.connect.willmessage mqtt.connect.protocol_string mqtt.publish.topic mqtt.publish.message \
-         mqtt.subscribe.topic mqtt.unsubscribe.topic smtp.helo smtp.mail_from smtp.rcpt_to",
+         mqtt.subscribe.topic mqtt.unsubscribe.topic smtp.helo smtp.mail_from smtp.rcpt_to \
+         modbus_data mms_data s7commplus_content gtp_info",
     ),
     (
         application(Carry::Not, Part::Head),
@@ -160,11 +161,11 @@ const GROUPS: [Group; 40] = [
          sip_method sip_stat_code ftpdata_command mqtt.type mqtt.flags mqtt.qos mqtt.protocol_version mqtt.reason_code \
          mqtt.connect.flags mqtt.connack.session_present rfb.secresult rfb.sectype ike.init_spi ike.resp_spi \
          ike.chosen_sa_attribute ike.exchtype ike.nonce_payload_length ike.key_exchange_payload_length nfs_procedure \
-         nfs_version nfs.procedure nfs.version modbus modbus_data modbus_func modbus_unit dnp3_func dnp3_ind dnp3_obj \
+         nfs_version nfs.procedure nfs.version modbus modbus_func modbus_unit dnp3_func dnp3_ind dnp3_obj \
          enip_command enip_req enip_rsp cip_service cip_attribute cip_class cip_conn_path_class cip_instance cip_req \
          cip_rsp cip_status dhcp.leasetime dhcp.rebinding_time dhcp.renewal_time filename fileext filemagic filemd5 \
-         filesha1 filesha256 filesize file_id file_meta file_type rpc gtp_info gtp_type gtp_version appids iec104_apci_type \
-         iec104_asdu_func mms_data mms_func s7commplus_content s7commplus_func s7commplus_opcode opcua_msg_service \
+         filesha1 filesha256 filesize file_id file_meta file_type rpc gtp_type gtp_version appids iec104_apci_type \
+         iec104_asdu_func mms_func s7commplus_func s7commplus_opcode opcua_msg_service \
          opcua_msg_type opcua_node_id opcua_node_namespace_index",
     ),
     // Changes of a buffer.
@@ -188,7 +189,7 @@ const GROUPS: [Group; 40] = [
     (
         undecided(Why::NotRead),
         "ipv4-csum tcpv4-csum tcpv6-csum udpv4-csum udpv6-csum icmpv4-csum icmpv6-csum decode-event engine-event asn1 cvs \
-         ftpbounce base64_decode icmpv6.mtu l3_proto wscale sd_pattern config",
+         ftpbounce base64_decode icmpv6.mtu l3_proto wscale sd_pattern config requires",
     ),
     (Meaning::Undecided(Why::NotRead, true), "ber_data ber_skip md5 sha256 sha512 regex"),
 ];

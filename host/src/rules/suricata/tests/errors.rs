@@ -207,6 +207,11 @@ fn errors_of_options_name_place_and_reason() {
         let (line, at) = error.position().unwrap();
         assert_eq!((line, at as usize - header.len(), error.message()), (1, column, message), "{options}");
     }
+    // What PCRE2 says depends on its version.
+    let errors = parse(&format!("{header}pcre:\"/ab(c/i\"; sid:1;)")).unwrap_err();
+    let error = &errors.errors()[0];
+    assert!(error.message().starts_with("PCRE2 does not take the expression: "), "{}", error.message());
+    assert_eq!(error.position(), Some((1, header.len() as u32 + 8)));
     let long = "a".repeat(9217);
     let errors = parse(&format!("{header}content:\"{long}\"; sid:1;)")).unwrap_err();
     assert_eq!(errors.errors()[0].message(), "a content of 9217 bytes");

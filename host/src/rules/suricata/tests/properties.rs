@@ -255,7 +255,10 @@ fn number_at() -> impl Strategy<Value = NumberAt> {
 }
 
 fn pcre() -> impl Strategy<Value = Pcre> {
-    ("[a-z0-9.*+()|\\[\\]^$, ]{0,12}", any::<[bool; 9]>()).prop_map(|(expression, flags)| {
+    let shapes = ["a+b*?", "(a|b)c", "[a-f]{2,}", "(?:x)?y", "\\x41\\d", "a\\/b", "\\\"\\;"];
+    let shape = prop::sample::select(shapes.to_vec()).prop_map(str::to_owned);
+    let expression = prop_oneof!["[a-z0-9., ^$|]{0,12}", shape];
+    (expression, any::<[bool; 9]>()).prop_map(|(expression, flags)| {
         let [negated, relative, caseless, dot_all, multi_line, extended, anchored, dollar_end_only, ungreedy] = flags;
         Pcre {
             expression,
