@@ -49,7 +49,7 @@ pub struct Changing {
     rng: ChaCha8Rng,
     pool: Pool,
     /// Rules to draw from.
-    stock: RuleSet,
+    stock: Arc<RuleSet>,
     /// Rules in force.
     rules: RuleSet,
     live: Live,
@@ -76,7 +76,7 @@ impl Changing {
         let rules = RuleSet::default();
         let live = Live::new(&rules, geometry, &Options { seed: Some(rng.random()) })
             .unwrap_or_else(|error| panic!("no rules do not fit: {error}"));
-        Self { rng, pool, stock, rules, live }
+        Self { rng, pool, stock: Arc::new(stock), rules, live }
     }
 
     /// The rule set as a card has it.
@@ -132,12 +132,12 @@ impl Changing {
 
     /// The rules with one to three of them new, gone, exchanged, moved.
     fn changed(&mut self) -> RuleSet {
-        let mut rules = self.rules.clone();
+        let (mut rules, stock) = (self.rules.clone(), Arc::clone(&self.stock));
         for _ in 0..self.rng.random_range(1..4) {
             if self.rng.random_bool(0.7) {
-                self.change(&mut rules.acl, &self.stock.acl.clone(), SET[0]);
+                self.change(&mut rules.acl, &stock.acl, SET[0]);
             } else {
-                self.change(&mut rules.signatures, &self.stock.signatures.clone(), SET[1]);
+                self.change(&mut rules.signatures, &stock.signatures, SET[1]);
             }
         }
         rules

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
 use wiresift_abi::csr::Csr;
@@ -54,23 +55,25 @@ impl Function for Unplugging {
     }
 }
 
-/// Serves sessions, each of which ends at a doorbell of that number; then nobody listens any more.
-fn serve(socket: &Path, sessions: &'static [u32]) -> JoinHandle<()> {
+/// Serves one session, which ends at a doorbell of that number; then nobody listens any more. The card is there when
+/// this returns: a client waits less than a second for its answer.
+fn serve(socket: &Path, at: u32) -> JoinHandle<()> {
     let listener = UnixListener::bind(socket).unwrap();
     let socket = socket.to_owned();
-    thread::spawn(move || {
-        for at in sessions {
-            let (stream, _) = listener.accept().unwrap();
-            let stop = Arc::new(AtomicBool::new(false));
-            let memory = ClientMemory::new(DmaBy::Fd);
-            let sim = SimCard::with_memory(&Options::new(&LAB), memory.clone()).unwrap();
-            let card =
-                Unplugging { card: VerilatedCard::new(sim), doorbells: 0, at: *at, stop: stop.clone() };
-            // A client that finds nobody any more is what the test is about.
-            drop(Server::new(card, memory).run(stream, &stop));
-        }
+    let (ready, is_ready) = channel();
+    let serving = thread::spawn(move || {
+        let stop = Arc::new(AtomicBool::new(false));
+        let memory = ClientMemory::new(DmaBy::Fd);
+        let sim = SimCard::with_memory(&Options::new(&LAB), memory.clone()).unwrap();
+        let card = Unplugging { card: VerilatedCard::new(sim), doorbells: 0, at, stop: stop.clone() };
+        ready.send(()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        // A client that finds nobody any more is what the test is about.
+        drop(Server::new(card, memory).run(stream, &stop));
         std::fs::remove_file(socket).unwrap();
-    })
+    });
+    is_ready.recv().unwrap();
+    serving
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -95,15 +98,15 @@ fn a_card_that_is_unplugged_changes_no_answer() {
     let device = format!("vfio-user:{}", socket.display());
 
     // It never fails: the card's own answers.
-    let serving = serve(&socket, &[u32::MAX]);
+    let serving = serve(&socket, u32::MAX);
     let card = run(&device, &[]);
     serving.join().unwrap();
     assert_eq!((card.code, &card.csv), (Some(0), &cpu.csv), "{}", card.errors);
     assert!(!card.errors.contains("failed"), "{}", card.errors);
 
     // At the first doorbell the rules are loaded; later ones are in mid-stream.
-    for sessions in [&[4][..], &[7]] {
-        let serving = serve(&socket, sessions);
+    for doorbell in [4, 7] {
+        let serving = serve(&socket, doorbell);
         let failed = run(&device, &[]);
         serving.join().unwrap();
         assert_eq!((failed.code, &failed.csv), (Some(0), &cpu.csv), "{}", failed.errors);
@@ -111,7 +114,7 @@ fn a_card_that_is_unplugged_changes_no_answer() {
         assert!(failed.errors.contains("the CPU goes on, next try in 1000 ms"), "{}", failed.errors);
     }
 
-    let serving = serve(&socket, &[4]);
+    let serving = serve(&socket, 4);
     let failed = run(&device, &["--no-failover"]);
     serving.join().unwrap();
     assert_eq!(failed.code, Some(2));

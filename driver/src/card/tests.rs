@@ -75,7 +75,11 @@ impl Caller {
 
 impl<T: Transport> Caller<T> {
     fn on(transport: T, seed: u64) -> Result<Self, DriverError> {
-        let card = Card::open(transport, config())?;
+        Self::with(transport, config(), seed)
+    }
+
+    fn with(transport: T, config: Config, seed: u64) -> Result<Self, DriverError> {
+        let card = Card::open(transport, config)?;
         let rng = ChaCha8Rng::seed_from_u64(seed ^ 77);
         let (posted, errors) = (VecDeque::new(), Vec::new());
         Ok(Self { card, rng, posted, counters: CallerCounters::default(), errors })

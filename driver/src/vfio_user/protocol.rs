@@ -15,8 +15,8 @@ pub const MESSAGE_BYTES_MAX: usize = DATA_BYTES_MAX + 256;
 pub const FDS_MAX: usize = 8;
 /// Mappings that a card keeps; QEMU refuses a larger number.
 pub const MAPS_MAX: usize = 65535;
-/// Major and minor number of the protocol.
-pub const VERSION: (u16, u16) = (0, 1);
+/// Major and minor number of the protocol. The minor one is the lowest, because QEMU takes no other.
+pub const VERSION: (u16, u16) = (0, 0);
 
 /// Region of BAR0; BAR n is region n (as in the kernel's VFIO_PCI_BAR0_REGION_INDEX).
 pub const REGION_BAR0: u32 = 0;

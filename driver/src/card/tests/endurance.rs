@@ -112,7 +112,9 @@ fn every_packet_has_one_right_verdict_whatever_happens() {
     let is_long = std::env::var_os("WIRESIFT_LONG").is_some_and(|value| value == "1");
     let (count, start) = (if is_long { 1_000_000 } else { 50_000 }, Instant::now());
     let fake = FakeCard::new(&LAB, 9, vec![]).contained().troubled(150);
-    let mut caller = Caller::on(fake, 9).unwrap();
+    // Several faults may hit one recovery after the other.
+    let patient = Config { recoveries: 12, ..config() };
+    let mut caller = Caller::with(fake, patient, 9).unwrap();
     caller.card.load(&image(&LAB, 10)).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     while (caller.counters.verdicts as usize) < count {
