@@ -104,7 +104,7 @@ impl Rule<'_> {
     fn place(&mut self, bytes: usize) -> usize {
         let last = self.payload.len() - bytes;
         let before = self.pick(&BEFORE);
-        let border = self.pick(&[16, 64]) * self.rng.random_range(1..8);
+        let border: usize = self.pick(&[16, 64]) * self.rng.random_range(1..8);
         let anywhere = self.rng.random_range(0..=last);
         match self.rng.random_range(0..6) {
             0 => 0,
