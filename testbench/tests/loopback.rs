@@ -72,8 +72,10 @@ fn copy(card: &mut SimCard, rings: &Rings, pidx: u32) -> u32 {
     }
     card.write_csr(Csr::H2cPidx, pidx).unwrap();
     for _ in 0..1000 {
+        // In this order: the status behind the last line is that of a card at rest.
+        let is_done = card.read_csr(Csr::H2cCidx).unwrap() == pidx;
         let status = card.read_csr(Csr::Status).unwrap();
-        if status == FAILED || card.read_csr(Csr::H2cCidx).unwrap() == pidx {
+        if status == FAILED || is_done {
             return status;
         }
         card.relax();

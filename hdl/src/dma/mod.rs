@@ -1,4 +1,4 @@
-//! The card's side of host memory: [`fetch`] and [`write`] are the only blocks that put addresses on the bus.
+//! The card's side of host memory: [`fetch`] and [`mod@write`] are the only blocks that put addresses on the bus.
 
 pub mod fetch;
 pub mod interrupt;

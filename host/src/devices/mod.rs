@@ -4,7 +4,7 @@
 //! Everything is read from the kernel's files below a [`Root`], which is `/` but in tests.
 //!
 //! 1. [`sysfs`]: what the kernel says of the devices.
-//! 2. [`bind`]: a device to `vfio-pci`, and back to the driver that the kernel picks.
+//! 2. [`mod@bind`]: a device to `vfio-pci`, and back to the driver that the kernel picks.
 //! 3. [`doctor`]: what is missing, and the command that mends it.
 
 pub mod bind;
