@@ -1,7 +1,7 @@
 //! The C2H ring: 16-byte records, four to a line, written by the card in whole lines.
 //!
-//! A packet gives one [`VerdictRecord`] and, where signatures matched, up to two [`IdRecord`]s right
-//! behind it. Records stand in packet order. When nothing more is at hand the card fills the line up
+//! A packet gives one [`VerdictRecord`] and, right behind it, up to two [`IdRecord`]s where signature
+//! headers matched, then up to two records of the same form where patterns were found. Records stand in packet order. When nothing more is at hand the card fills the line up
 //! with [`RecordKind::Pad`] records and writes it, so a record never waits for the next packet.
 //!
 //! The consumer knows a new record by its phase bit: 1 in the first lap of the ring, 0 in the second,
@@ -23,6 +23,8 @@ pub const RECORDS_LOG2_MIN: u32 = 8;
 pub const RECORDS_LOG2_MAX: u32 = 22;
 /// Signature header ids that one packet reports at most; more set [`crate::vector::Flags::CUT`].
 pub const IDS_MAX: usize = 6;
+/// Patterns that one packet reports at most; more set [`crate::vector::Flags::OVERFLOW`].
+pub const HITS_MAX: usize = 6;
 /// Ids in one id record.
 pub const IDS_PER_RECORD: usize = 3;
 /// `acl` of a packet that no ACL rule matched.
@@ -36,6 +38,10 @@ pub const KIND_BITS: usize = 3;
 pub const IDS_LSB: usize = 4;
 /// Bits of the number of ids.
 pub const IDS_BITS: usize = 4;
+/// Lowest bit of the number of patterns in `control` of a verdict.
+pub const HITS_LSB: usize = IDS_LSB + IDS_BITS;
+/// Bits of the number of patterns.
+pub const HITS_BITS: usize = 3;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub enum RecordKind {
     /// A [`VerdictRecord`] that answers a COMMIT: `sequence` is that of the next packet and
     /// `version` the version now in force; `acl` is [`NO_RULE`], the other fields are zero.
     Committed = 3,
+    /// An [`IdRecord`] whose ids are numbers of patterns.
+    Hits = 4,
 }
 
 /// What the card answers for one packet.
@@ -66,11 +74,11 @@ pub struct VerdictRecord {
     pub length: u16,
     /// Version of the tables that decided it.
     pub version: u16,
-    /// Phase, kind, number of ids that follow.
+    /// Phase, kind, number of ids and number of patterns that follow.
     pub control: u16,
 }
 
-/// Ids of matching signature headers.
+/// Ids of matching signature headers, or numbers of patterns.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct IdRecord {
@@ -86,6 +94,8 @@ const _: () = assert!(size_of::<VerdictRecord>() == RECORD_BYTES);
 const _: () = assert!(size_of::<IdRecord>() == RECORD_BYTES);
 const _: () = assert!(IDS_MAX.is_multiple_of(IDS_PER_RECORD));
 const _: () = assert!(IDS_MAX / IDS_PER_RECORD < LINE_RECORDS);
+// The card's packer lays patterns out like ids.
+const _: () = assert!(HITS_MAX == IDS_MAX && HITS_MAX < 1 << HITS_BITS && HITS_LSB + HITS_BITS <= 16);
 
 /// `control` of a record.
 pub const fn control(kind: RecordKind, ids: usize, phase: bool) -> u16 {
@@ -109,6 +119,7 @@ pub const fn kind(control: u16) -> Option<RecordKind> {
         1 => Some(RecordKind::Verdict),
         2 => Some(RecordKind::Ids),
         3 => Some(RecordKind::Committed),
+        4 => Some(RecordKind::Hits),
         _ => None,
     }
 }
@@ -116,6 +127,16 @@ pub const fn kind(control: u16) -> Option<RecordKind> {
 /// Number of ids in a record's `control`.
 pub const fn ids(control: u16) -> usize {
     ((control >> IDS_LSB) & ((1 << IDS_BITS) - 1)) as usize
+}
+
+/// `control` of the verdict of a packet with patterns.
+pub const fn verdict_control(ids: usize, hits: usize, phase: bool) -> u16 {
+    control(RecordKind::Verdict, ids, phase) | ((hits & 7) as u16) << HITS_LSB
+}
+
+/// Number of patterns in a verdict's `control`.
+pub const fn hits(control: u16) -> usize {
+    ((control >> HITS_LSB) & ((1 << HITS_BITS) - 1)) as usize
 }
 
 /// The line that the card writes to the host's memory so that the host need not read registers.

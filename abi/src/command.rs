@@ -8,6 +8,7 @@ use crate::bits::{Field, LINE_BITS, Line};
 use crate::entry;
 use crate::geometry::{Geometry, WAYS};
 use crate::hash;
+use crate::payload;
 use crate::vector::HASHED_BITS;
 
 /// [`Opcode`].
@@ -31,8 +32,8 @@ const _: () = assert!(2 * entry::TCAM_HALF_BITS <= DATA_BITS);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Opcode {
-    /// Empties every table and the TCAM and sets every mask to zero. The packets behind it wait
-    /// until the deepest table is empty (one cycle a bucket).
+    /// Empties every table, the TCAM, the payload filter and the window index, and sets every mask to
+    /// zero. The packets behind it wait until the deepest of them is empty (one cycle a bucket).
     Clear = 1,
     /// Writes a slot of table `table`: slot `slot`, bucket `index`, data as in [`crate::entry`].
     WriteSlot = 2,
@@ -54,10 +55,19 @@ pub enum Opcode {
     /// Makes `index` the table version and answers with a record
     /// ([`crate::c2h::RecordKind::Committed`]).
     Commit = 8,
+    /// Writes row `index` of the secret of the payload filter: the data's low bits, as many as the hash of
+    /// a window has.
+    WriteWindowSecret = 9,
+    /// Writes word `index` of the filter memory `table`.
+    WriteFilter = 10,
+    /// Writes bucket `index` of way `slot` of the window index ([`crate::payload::IndexSlot`]).
+    WriteWindow = 11,
+    /// Writes pattern `index` ([`crate::payload::Pattern::to_data`]).
+    WritePattern = 12,
 }
 
 /// Every opcode.
-pub const OPCODES: [Opcode; 8] = [
+pub const OPCODES: [Opcode; 12] = [
     Opcode::Clear,
     Opcode::WriteSlot,
     Opcode::WriteMask,
@@ -66,6 +76,10 @@ pub const OPCODES: [Opcode; 8] = [
     Opcode::WriteTcamHigh,
     Opcode::WriteTcamEntry,
     Opcode::Commit,
+    Opcode::WriteWindowSecret,
+    Opcode::WriteFilter,
+    Opcode::WriteWindow,
+    Opcode::WritePattern,
 ];
 
 /// A command, taken apart.
@@ -167,6 +181,18 @@ impl Command {
             Opcode::WriteMask => in_table(),
             Opcode::WriteSecret => index(hash::ROWS),
             Opcode::WriteTcamHigh | Opcode::WriteTcamEntry => index(geometry.tcam_entries),
+            Opcode::WriteWindowSecret => index(payload::SECRET_ROWS),
+            Opcode::WriteFilter => {
+                if table >= geometry.payload.memories() {
+                    return Err(CommandError::Table(self.table));
+                }
+                index(1 << geometry.payload.filter_words_log2)
+            }
+            Opcode::WriteWindow => {
+                slot(WAYS)?;
+                index(1 << geometry.payload.window_buckets_log2)
+            }
+            Opcode::WritePattern => index(1 << geometry.payload.patterns_log2),
         }
     }
 }
@@ -194,6 +220,17 @@ mod tests {
         let mut command = Command::new(Opcode::WriteMask, 0);
         command.table = 24;
         assert_eq!(Command::from_line(&command.to_line(), &LINE), Err(CommandError::Table(24)));
+        for opcode in
+            [Opcode::WritePattern, Opcode::WriteWindow, Opcode::WriteFilter, Opcode::WriteWindowSecret]
+        {
+            let index = Command::new(opcode, 0x7fff).to_line();
+            assert_eq!(Command::from_line(&index, &LAB), Err(CommandError::Index(0x7fff)));
+            let good = Command::new(opcode, 7);
+            assert_eq!(Command::from_line(&good.to_line(), &LAB), Ok(good));
+        }
+        command = Command::new(Opcode::WriteFilter, 0);
+        command.table = 3;
+        assert_eq!(Command::from_line(&command.to_line(), &LAB), Err(CommandError::Table(3)));
         let row = Command::new(Opcode::WriteSecret, 24).to_line();
         assert_eq!(Command::from_line(&row, &LINE), Err(CommandError::Index(24)));
     }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt::Write;
 
 use crate::bits::Field;
-use crate::{ABI_VERSION, command, csr, entry, geometry, vector};
+use crate::{ABI_VERSION, command, csr, entry, geometry, payload, vector};
 
 /// A size of a geometry.
 type Size = fn(&geometry::Geometry) -> usize;
@@ -46,7 +46,7 @@ fn write(text: &mut String) -> core::fmt::Result {
     }
     writeln!(text, "\n## Geometries\n\n| | {} |", geometry::ALL.map(|g| g.name).join(" | "))?;
     writeln!(text, "|---|{}", "---|".repeat(geometry::ALL.len()))?;
-    let rows: [(&str, Size); 11] = [
+    let rows: [(&str, Size); 20] = [
         ("bytes in a beat", |g| g.beat_bytes),
         ("narrow tables", |g| g.narrow_tables),
         ("buckets of a way of a narrow table", |g| 1 << g.narrow_buckets_log2),
@@ -57,7 +57,16 @@ fn write(text: &mut String) -> core::fmt::Result {
         ("TCAM entries", |g| g.tcam_entries),
         ("beats of the read buffer", |g| g.read_buffer_beats),
         ("read bursts in flight", |g| g.reads_in_flight),
+        ("writes in flight", |g| g.writes_in_flight),
         ("packets in flight", |g| g.packets_in_flight),
+        ("payload: bits of the hash of a window", |g| g.payload.hash_bits),
+        ("payload: filter memories", |g| g.payload.memories()),
+        ("payload: words of a filter memory", |g| 1 << g.payload.filter_words_log2),
+        ("payload: bits of such a word", |g| 1 << g.payload.filter_word_log2),
+        ("payload: buckets of a way of the window index", |g| 1 << g.payload.window_buckets_log2),
+        ("payload: patterns", |g| 1 << g.payload.patterns_log2),
+        ("payload: bytes compared around a window", |g| g.payload.region_bytes),
+        ("payload: those behind the window", |g| g.payload.region_after),
     ];
     for (name, value) in rows {
         write!(text, "| {name} |")?;
@@ -81,6 +90,7 @@ fn write(text: &mut String) -> core::fmt::Result {
     for opcode in command::OPCODES {
         writeln!(text, "| {} | {opcode:?} |", opcode as u8)?;
     }
+    fields(text, "Bucket of the window index", &payload::INDEX_FIELDS)?;
     writeln!(text, "\nBatches, packets and records: `abi/src/h2c.rs` and `abi/src/c2h.rs`.")
 }
 

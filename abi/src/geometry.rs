@@ -25,11 +25,49 @@ pub struct Geometry {
     pub tcam_entries: usize,
     /// Beats of the read buffer between the DMA reads and the slot unpacking.
     pub read_buffer_beats: usize,
-    /// DMA read bursts in flight at most (AWS F2 PCIM allows 32).
+    /// DMA read bursts in flight at most. AWS F2 allows 32 (PCIM interface of its shell).
     pub reads_in_flight: usize,
+    /// DMA writes in flight at most, each of a line. What a write takes to be acknowledged, in cycles, is what
+    /// a line a cycle needs: 250 for 1 us. All have one id, and AWS F2 does not limit writes by their id.
+    pub writes_in_flight: usize,
     /// Packets between the parser and the record packer at most: the credits that let the
     /// classifier run without stalls.
     pub packets_in_flight: usize,
+    /// Sizes of the payload matcher.
+    pub payload: PayloadSizes,
+}
+
+/// Sizes of the payload matcher of one build of the card ([`crate::payload`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadSizes {
+    /// Bits of the hash of a window.
+    pub hash_bits: usize,
+    /// Filter memories that windows of 8 bytes are sought in; one each for 4 and 3 bytes follows.
+    pub long_memories: usize,
+    /// Words of a filter memory, as a power of two.
+    pub filter_words_log2: u32,
+    /// Bits of such a word, as a power of two.
+    pub filter_word_log2: u32,
+    /// Buckets of one way of the window index, as a power of two.
+    pub window_buckets_log2: u32,
+    /// Patterns, as a power of two.
+    pub patterns_log2: u32,
+    /// Bytes around a window that are compared.
+    pub region_bytes: usize,
+    /// Those of them that lie behind the window.
+    pub region_after: usize,
+}
+
+impl PayloadSizes {
+    /// Filter memories of all window lengths.
+    pub const fn memories(&self) -> usize {
+        self.long_memories + 2
+    }
+
+    /// Bits of the hash that choose a word and two bits in it.
+    pub const fn probe_bits(&self) -> usize {
+        (self.filter_words_log2 + 2 * self.filter_word_log2) as usize
+    }
 }
 
 /// Hash functions of a table: a key has one bucket in each way.
@@ -50,7 +88,18 @@ pub const LINE: Geometry = Geometry {
     tcam_entries: 64,
     read_buffer_beats: 512,
     reads_in_flight: 32,
+    writes_in_flight: 256,
     packets_in_flight: 128,
+    payload: PayloadSizes {
+        hash_bits: 48,
+        long_memories: 2,
+        filter_words_log2: 12,
+        filter_word_log2: 6,
+        window_buckets_log2: 16,
+        patterns_log2: 15,
+        region_bytes: 32,
+        region_after: 12,
+    },
 };
 
 /// 128-bit beat and small tables: fits an ECP5-85 and simulates fast.
@@ -66,7 +115,18 @@ pub const LAB: Geometry = Geometry {
     tcam_entries: 16,
     read_buffer_beats: 512,
     reads_in_flight: 8,
+    writes_in_flight: 64,
     packets_in_flight: 64,
+    payload: PayloadSizes {
+        hash_bits: 32,
+        long_memories: 1,
+        filter_words_log2: 10,
+        filter_word_log2: 4,
+        window_buckets_log2: 9,
+        patterns_log2: 9,
+        region_bytes: 16,
+        region_after: 4,
+    },
 };
 
 /// Every named geometry.

@@ -12,9 +12,11 @@
 //! 4. [`vector`]: the header vector that the parser extracts, its flags, and the exact parsing rules.
 //! 5. [`hash`]: the keyed hash that finds a bucket.
 //! 6. [`entry`]: what a slot of a masked table and an entry of the TCAM hold.
-//! 7. [`command`]: the lines that change tables, in the same ring as packets.
-//! 8. [`c2h`]: verdict records and id records in the C2H ring, and the status line.
-//! 9. [`image`]: the rule image, the file that the compiler writes and the loader reads.
+//! 7. [`payload`]: the patterns sought in packets: filter, window index, and what a pattern is stored as.
+//! 8. [`command`]: the lines that change tables, in the same ring as packets.
+//! 9. [`c2h`]: verdict records and id records in the C2H ring, and the status line.
+//! 10. [`image`]: the rule image, the file that the compiler writes and the loader reads.
+//! 11. [`pci`]: what the card is on the PCI bus.
 //!
 //! Byte order is little-endian everywhere on the bus. A bit field is named by its lowest bit and its
 //! width ([`bits::Field`]); bit 0 of a line is bit 0 of its first byte.
@@ -33,8 +35,10 @@ pub mod geometry;
 pub mod h2c;
 pub mod hash;
 pub mod image;
+pub mod payload;
+pub mod pci;
 pub mod vector;
 
 /// Version of everything declared in this crate. It stands in a register of the card and in every
 /// rule image; driver and loader refuse another one. Any change of a layout raises it.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

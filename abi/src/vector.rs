@@ -134,16 +134,24 @@ impl Flags {
     pub const EXT_CHAIN: u16 = 1 << 6;
     /// Longer than [`crate::h2c::PACKET_BYTES_MAX`].
     pub const JUMBO: u16 = 1 << 7;
+    /// Host only: a signature that a packet alone cannot decide selects it for a full IDS.
+    pub const SUSPECT: u16 = 1 << 8;
+    /// Card only: the payload matcher could not look at all of the packet, or found more patterns than
+    /// the records hold; the host decides.
+    pub const OVERFLOW: u16 = 1 << 13;
     /// Card only: the header does not fit the card's parser; the host decides the packet.
     pub const DEFER: u16 = 1 << 14;
     /// Card only: more matching signature headers than the record holds; the host decides.
     pub const CUT: u16 = 1 << 15;
 
     /// Flags with which the card hands a packet back to the host; no report shows them.
-    pub const HOST_DECIDES: u16 = Self::DEFER | Self::CUT;
+    pub const HOST_DECIDES: u16 = Self::OVERFLOW | Self::DEFER | Self::CUT;
+
+    /// Flags that only the host sets: no verdict of a card may carry them.
+    pub const HOST_ONLY: u16 = Self::SUSPECT;
 
     /// Every flag that a report shows, with its name there, in order.
-    pub const NAMES: [(u16, &'static str); 8] = [
+    pub const NAMES: [(u16, &'static str); 9] = [
         (Self::TRUNCATED, "truncated"),
         (Self::MALFORMED, "malformed"),
         (Self::FRAGMENT, "fragment"),
@@ -152,6 +160,7 @@ impl Flags {
         (Self::TUNNEL, "tunnel"),
         (Self::EXT_CHAIN, "ext_chain"),
         (Self::JUMBO, "jumbo"),
+        (Self::SUSPECT, "suspect"),
     ];
 }
 

@@ -11,7 +11,7 @@ use crate::card::{Card, Config, Seen, State};
 use crate::conservation::Span;
 use crate::error::DriverError;
 use crate::h2c::H2cRing;
-use crate::transport::{Direction, DmaRegion, Transport};
+use crate::transport::{Direction, DmaRegion, Transport, TransportError};
 
 impl<T: Transport> Card<T> {
     /// Brings a card up: checks what it is, stops and resets it, maps the rings, starts it. The tables
@@ -100,7 +100,7 @@ impl<T: Transport> Card<T> {
     ) -> Result<u32, DriverError> {
         let start = self.transport.now_ns();
         loop {
-            let status = self.transport.read_csr(Csr::Status)?;
+            let status = read_status(&mut self.transport)?;
             if is_reached(status) {
                 if what == "start" && status & STATUS_HALTED != 0 {
                     let error = self.transport.read_csr(Csr::Error)?;
@@ -118,6 +118,18 @@ impl<T: Transport> Card<T> {
     }
 }
 
+fn gone(csr: Csr) -> DriverError {
+    TransportError::Gone { offset: csr as u16 }.into()
+}
+
+/// Reads STATUS, which has three bits.
+pub(crate) fn read_status<T: Transport>(transport: &mut T) -> Result<u32, DriverError> {
+    match transport.read_csr(Csr::Status)? {
+        u32::MAX => Err(gone(Csr::Status)),
+        status => Ok(status),
+    }
+}
+
 fn iova(region: &DmaRegion) -> [u32; 2] {
     let iova = region.iova().0;
     [iova as u32, (iova >> 32) as u32]
@@ -129,6 +141,9 @@ fn in_range(ring: &'static str, is: u32, low: u32, high: u32) -> Result<(), Driv
 
 fn expect<T: Transport>(transport: &mut T, csr: Csr, should: u32) -> Result<(), DriverError> {
     let is = transport.read_csr(csr)?;
+    if csr == Csr::Id && is == u32::MAX {
+        return Err(gone(csr));
+    }
     if is == should { Ok(()) } else { Err(DriverError::Register { csr, is, should }) }
 }
 

@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 
 use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::c2h::{
-    self, IDS_BITS, IDS_LSB, IDS_MAX, IDS_PER_RECORD, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES,
-    RecordKind, StatusLine, VerdictRecord,
+    self, HITS_BITS, HITS_LSB, HITS_MAX, IDS_BITS, IDS_LSB, IDS_MAX, IDS_PER_RECORD, IdRecord, LINE_RECORDS,
+    NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
 };
 use wiresift_abi::entry;
 use wiresift_abi::vector::Flags;
@@ -37,12 +37,20 @@ pub struct Verdict {
     pub version: u16,
     ids: [u32; IDS_MAX],
     ids_count: u8,
+    hits: [u32; HITS_MAX],
+    hits_count: u8,
 }
 
 impl Verdict {
     /// Ids of the signature headers that match, in no order.
     pub fn ids(&self) -> &[u32] {
         &self.ids[..usize::from(self.ids_count)]
+    }
+
+    /// Numbers of the patterns that the card found in the packet, each once, in no order. They say nothing of a
+    /// packet with [`Flags::OVERFLOW`].
+    pub fn hits(&self) -> &[u32] {
+        &self.hits[..usize::from(self.hits_count)]
     }
 }
 
@@ -72,9 +80,26 @@ const FLAGS_KNOWN: u16 = {
         known |= Flags::NAMES[n].0;
         n += 1;
     }
-    known
+    known & !Flags::HOST_ONLY
 };
+/// Bits of `control` in use: of a verdict, and of any other record.
+const VERDICT_CONTROL_KNOWN: u16 = (1 << (HITS_LSB + HITS_BITS)) - 1;
 const CONTROL_KNOWN: u16 = (1 << (IDS_LSB + IDS_BITS)) - 1;
+
+/// A verdict whose ids or patterns are still coming, and how many of each.
+#[derive(Clone, Copy, Debug)]
+struct Partial {
+    verdict: Verdict,
+    ids: usize,
+    hits: usize,
+}
+
+impl Partial {
+    /// The kind of record that has to come next.
+    fn kind(&self) -> RecordKind {
+        if self.ids > 0 { RecordKind::Ids } else { RecordKind::Hits }
+    }
+}
 
 /// Judges records in the order of the ring.
 #[derive(Debug, Default)]
@@ -84,8 +109,8 @@ pub struct Checker {
     version: u16,
     /// COMMITs under way: sequence number of the next packet, and the version asked for.
     commits: VecDeque<(u32, u16)>,
-    /// A verdict whose ids are still coming, and how many.
-    partial: Option<(Verdict, usize)>,
+    /// A verdict of which something is still coming.
+    partial: Option<Partial>,
     is_padding: bool,
 }
 
@@ -122,7 +147,8 @@ impl Checker {
     pub fn take(&mut self, index: u32, record: [u64; 2], posted: &impl Posted) -> Result<Event, RecordError> {
         let control = (record[1] >> 48) as u16;
         let kind = match c2h::kind(control) {
-            Some(kind) if control & !CONTROL_KNOWN == 0 => kind,
+            Some(RecordKind::Verdict) if control & !VERDICT_CONTROL_KNOWN == 0 => RecordKind::Verdict,
+            Some(kind) if kind != RecordKind::Verdict && control & !CONTROL_KNOWN == 0 => kind,
             _ => return Err(RecordError::Control { index, control }),
         };
         if (index as usize).is_multiple_of(LINE_RECORDS) {
@@ -131,9 +157,14 @@ impl Checker {
         if self.is_padding && kind != RecordKind::Pad {
             return Err(RecordError::Kind { index, is: kind, should: "padding to the end of the line" });
         }
-        if self.partial.is_some() != (kind == RecordKind::Ids) {
-            let should = if self.partial.is_some() { "an id record" } else { "a verdict" };
-            return Err(RecordError::Kind { index, is: kind, should });
+        let is_list = matches!(kind, RecordKind::Ids | RecordKind::Hits);
+        match self.partial.as_ref().map(Partial::kind) {
+            Some(should) if should != kind => {
+                let should = if should == RecordKind::Ids { "an id record" } else { "a record of patterns" };
+                return Err(RecordError::Kind { index, is: kind, should });
+            }
+            None if is_list => return Err(RecordError::Kind { index, is: kind, should: "a verdict" }),
+            _ => {}
         }
         let words = record.map(u64::to_le);
         match kind {
@@ -142,7 +173,7 @@ impl Checker {
                 Ok(Event::Nothing)
             }
             RecordKind::Verdict => self.verdict(index, bytemuck::cast(words), posted),
-            RecordKind::Ids => self.ids(index, bytemuck::cast(words)),
+            RecordKind::Ids | RecordKind::Hits => self.list(index, kind, bytemuck::cast(words)),
             RecordKind::Committed => self.committed(index, bytemuck::cast(words)),
         }
     }
@@ -178,6 +209,10 @@ impl Checker {
         if count > IDS_MAX {
             return Err(RecordError::IdCount { index, is: count, should: IDS_MAX });
         }
+        let hits = c2h::hits(record.control);
+        if hits > HITS_MAX {
+            return Err(RecordError::IdCount { index, is: hits, should: HITS_MAX });
+        }
         let acl = if record.acl == NO_RULE { None } else { Some(number(index, record.acl)?) };
         let verdict = Verdict {
             packet: sequence.into(),
@@ -187,18 +222,18 @@ impl Checker {
             version: record.version,
             ids: [0; IDS_MAX],
             ids_count: 0,
+            hits: [0; HITS_MAX],
+            hits_count: 0,
         };
-        if count == 0 {
-            return Ok(self.whole(verdict));
-        }
-        self.partial = Some((verdict, count));
-        Ok(Event::Nothing)
+        Ok(self.partly(Partial { verdict, ids: count, hits }))
     }
 
-    fn ids(&mut self, index: u32, record: IdRecord) -> Result<Event, RecordError> {
-        let Some((mut verdict, missing)) = self.partial else {
-            return Err(RecordError::Kind { index, is: RecordKind::Ids, should: "a verdict" });
+    /// A record of ids or patterns, of that kind.
+    fn list(&mut self, index: u32, kind: RecordKind, record: IdRecord) -> Result<Event, RecordError> {
+        let Some(mut partial) = self.partial else {
+            return Err(RecordError::Kind { index, is: kind, should: "a verdict" });
         };
+        let missing = if kind == RecordKind::Ids { partial.ids } else { partial.hits };
         if record.sequence != self.sequence as u16 {
             let (is, should) = (record.sequence.into(), self.sequence & 0xffff);
             return Err(RecordError::Sequence { index, is, should });
@@ -210,21 +245,28 @@ impl Checker {
         if let Some(&is) = record.ids[count..].iter().find(|id| **id != 0) {
             return Err(RecordError::Number { index, is });
         }
+        let verdict = &mut partial.verdict;
+        let (places, taken, missing) = match kind {
+            RecordKind::Ids => (&mut verdict.ids, &mut verdict.ids_count, &mut partial.ids),
+            _ => (&mut verdict.hits, &mut verdict.hits_count, &mut partial.hits),
+        };
         for id in &record.ids[..count] {
-            verdict.ids[usize::from(verdict.ids_count)] = number(index, *id)?;
-            verdict.ids_count += 1;
+            places[usize::from(*taken)] = number(index, *id)?;
+            *taken += 1;
         }
-        if missing > count {
-            self.partial = Some((verdict, missing - count));
-            return Ok(Event::Nothing);
-        }
-        self.partial = None;
-        Ok(self.whole(verdict))
+        *missing -= count;
+        Ok(self.partly(partial))
     }
 
-    fn whole(&mut self, verdict: Verdict) -> Event {
+    /// A verdict is whole when nothing of it is missing.
+    fn partly(&mut self, partial: Partial) -> Event {
+        if partial.ids + partial.hits > 0 {
+            self.partial = Some(partial);
+            return Event::Nothing;
+        }
+        self.partial = None;
         self.sequence = self.sequence.wrapping_add(1);
-        Event::Verdict(verdict)
+        Event::Verdict(partial.verdict)
     }
 
     fn committed(&mut self, index: u32, record: VerdictRecord) -> Result<Event, RecordError> {

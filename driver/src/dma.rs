@@ -7,8 +7,13 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
-use std::ptr::NonNull;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::{NonNull, null_mut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Bytes of a word, the unit of access.
 pub const WORD_BYTES: usize = size_of::<u64>();
@@ -24,22 +29,96 @@ pub enum DmaError {
     /// The host has no memory left.
     #[error("the host has no {0} bytes of memory left")]
     OutOfMemory(usize),
+    /// A part of a file that is not inside it, or not of whole pages.
+    #[error("{bytes} bytes at {offset:#x} are no whole pages of a file of {file} bytes")]
+    Part {
+        /// Bytes of the part.
+        bytes: usize,
+        /// Where it begins.
+        offset: u64,
+        /// Bytes of the file.
+        file: u64,
+    },
+    /// A file could not be made or mapped.
+    #[error("a file of {bytes} bytes cannot be mapped")]
+    File {
+        /// Bytes asked for.
+        bytes: usize,
+        /// What the kernel says.
+        #[source]
+        source: Errno,
+    },
 }
 
-/// Whole pages of zeroed memory, shared between host and card.
+/// A file of memory, mapped into this process.
+#[derive(Debug)]
+pub struct MappedFile {
+    start: NonNull<u8>,
+    bytes: usize,
+    file: OwnedFd,
+}
+
+// SAFETY: the mapping is owned by this value alone and is not tied to a thread.
+unsafe impl Send for MappedFile {}
+// SAFETY: nothing is accessed through it but by `DmaMemory`, whose accesses are atomic.
+unsafe impl Sync for MappedFile {}
+
+impl MappedFile {
+    /// Maps the first `bytes` bytes of `file`, which has that many, for reading and writing. A process that
+    /// shares the file and shortens it later ends this one with SIGBUS.
+    ///
+    /// # Errors
+    /// Where the kernel does not map it: for a file of hugepages, where none are free.
+    pub fn new(file: OwnedFd, bytes: usize) -> Result<Self, DmaError> {
+        if bytes == 0 || !bytes.is_multiple_of(PAGE_BYTES) {
+            return Err(DmaError::Size(bytes));
+        }
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the kernel picks free addresses, so no memory that something else refers to is replaced.
+        let start = unsafe { mmap(null_mut(), bytes, protection, MapFlags::SHARED, &file, 0) };
+        let start = start.map_err(|source| DmaError::File { bytes, source })?;
+        // The kernel maps nothing at address 0.
+        let start = NonNull::new(start.cast()).ok_or(DmaError::OutOfMemory(bytes))?;
+        Ok(Self { start, bytes, file })
+    }
+
+    /// Bytes mapped.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Drop for MappedFile {
+    fn drop(&mut self) {
+        // SAFETY: these are the addresses that `mmap` gave, and every `DmaMemory` on them holds an `Arc` of
+        // this value, so nothing refers to them any more.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
+        debug_assert!(unmapped.is_ok(), "munmap of a whole mapping: {unmapped:?}");
+    }
+}
+
+#[derive(Debug)]
+enum Owner {
+    Heap(Layout),
+    File { file: Arc<MappedFile>, offset: u64 },
+}
+
+/// Whole pages of memory, shared between host and card.
 #[derive(Debug)]
 pub struct DmaMemory {
     start: NonNull<u8>,
-    layout: Layout,
+    bytes: usize,
+    owner: Owner,
 }
 
-// SAFETY: the memory is owned by this value alone and is not tied to a thread.
+// SAFETY: the memory is owned by this value, alone or with other parts of its file, and is not tied to a
+// thread.
 unsafe impl Send for DmaMemory {}
 // SAFETY: every access is an atomic access of one word (`word`), so threads cannot race.
 unsafe impl Sync for DmaMemory {}
 
 impl DmaMemory {
-    /// At least `bytes` bytes, rounded up to whole pages.
+    /// At least `bytes` bytes of zeroes, rounded up to whole pages.
     ///
     /// # Errors
     /// Where `bytes` is 0 or too large, or the host has no memory.
@@ -51,21 +130,63 @@ impl DmaMemory {
         let layout = Layout::from_size_align(pages, PAGE_BYTES).map_err(|_| DmaError::Size(bytes))?;
         // SAFETY: the layout has a size of at least one page, which is what `alloc_zeroed` asks for.
         let start = unsafe { alloc_zeroed(layout) };
-        NonNull::new(start).map(|start| Self { start, layout }).ok_or(DmaError::OutOfMemory(bytes))
+        let start = NonNull::new(start).ok_or(DmaError::OutOfMemory(bytes))?;
+        Ok(Self { start, bytes: pages, owner: Owner::Heap(layout) })
+    }
+
+    /// The part of a mapped file that begins at `offset`.
+    ///
+    /// # Errors
+    /// Where the part is not inside the file, or not of whole pages.
+    pub fn part(file: &Arc<MappedFile>, offset: u64, bytes: usize) -> Result<Self, DmaError> {
+        let whole = file.bytes;
+        let error = DmaError::Part { bytes, offset, file: whole as u64 };
+        let start = usize::try_from(offset).map_err(|_| error)?;
+        let is_inside = start <= whole && bytes <= whole - start && bytes > 0;
+        if !is_inside || !start.is_multiple_of(PAGE_BYTES) || !bytes.is_multiple_of(PAGE_BYTES) {
+            return Err(error);
+        }
+        // SAFETY: `start` lies inside the mapping (checked above).
+        let start = unsafe { file.start.add(start) };
+        Ok(Self { start, bytes, owner: Owner::File { file: Arc::clone(file), offset } })
     }
 
     /// Bytes, a multiple of [`PAGE_BYTES`].
     pub fn bytes(&self) -> usize {
-        self.layout.size()
+        self.bytes
+    }
+
+    /// The file that holds the memory, and where in it the memory begins; `None` where no file does.
+    pub fn file(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        match &self.owner {
+            Owner::Heap(_) => None,
+            Owner::File { file, offset } => Some((file.file.as_fd(), *offset)),
+        }
+    }
+
+    /// Address in this process, for the kernel to map for the card.
+    pub fn address(&self) -> u64 {
+        self.start.as_ptr().addr() as u64
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset.is_multiple_of(WORD_BYTES) && offset < self.bytes(), "DMA memory at {offset:#x}");
-        // SAFETY: the word lies inside the allocation (checked above, and its size is a multiple of
-        // the word), is aligned (the allocation is to a page, the offset to a word), lives as long as
+        // SAFETY: the word lies inside the memory (checked above, and its size is a multiple of
+        // the word), is aligned (the memory is to a page, the offset to a word), lives as long as
         // `self`, and is only ever accessed through this function, so always atomically. A reference
         // to an atomic lets others, here the card, write behind it.
         unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(offset).cast()) }
+    }
+
+    /// `count` words from byte `offset` on: one check for all of them.
+    fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        if count == 0 {
+            return &[];
+        }
+        let is_inside = offset < self.bytes() && count <= (self.bytes() - offset) / WORD_BYTES;
+        assert!(offset.is_multiple_of(WORD_BYTES) && is_inside, "DMA memory at {offset:#x}");
+        // SAFETY: as in `word`, for each of the words, which lie inside the memory (checked above).
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset).cast(), count) }
     }
 
     /// The word at byte `offset`, little-endian.
@@ -84,8 +205,8 @@ impl DmaMemory {
     /// Copies bytes in from `offset` on; where the last word is not full, its rest becomes zero.
     pub fn write(&self, offset: usize, from: &[u8]) {
         let (words, rest) = from.as_chunks::<WORD_BYTES>();
-        for (n, word) in words.iter().enumerate() {
-            self.word(offset + n * WORD_BYTES).store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        for (place, word) in self.words(offset, words.len()).iter().zip(words) {
+            place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
         }
         if !rest.is_empty() {
             let mut word = [0; WORD_BYTES];
@@ -97,16 +218,17 @@ impl DmaMemory {
 
     /// Copies bytes out from `offset` on.
     pub fn read(&self, offset: usize, into: &mut [u8]) {
-        for (n, chunk) in into.chunks_mut(WORD_BYTES).enumerate() {
-            let word = self.word(offset + n * WORD_BYTES).load(Ordering::Relaxed).to_ne_bytes();
+        let places = self.words(offset, into.len().div_ceil(WORD_BYTES));
+        for (place, chunk) in places.iter().zip(into.chunks_mut(WORD_BYTES)) {
+            let word = place.load(Ordering::Relaxed).to_ne_bytes();
             chunk.copy_from_slice(&word[..chunk.len()]);
         }
     }
 
     /// Zeroes `bytes` bytes from `offset` on; both are multiples of [`WORD_BYTES`].
     pub fn zero(&self, offset: usize, bytes: usize) {
-        for at in (offset..offset + bytes).step_by(WORD_BYTES) {
-            self.word(at).store(0, Ordering::Relaxed);
+        for place in self.words(offset, bytes / WORD_BYTES) {
+            place.store(0, Ordering::Relaxed);
         }
     }
 
@@ -129,8 +251,10 @@ impl DmaMemory {
 
 impl Drop for DmaMemory {
     fn drop(&mut self) {
-        // SAFETY: `start` came from `alloc_zeroed` with this layout, and nothing else frees it.
-        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+        if let Owner::Heap(layout) = self.owner {
+            // SAFETY: `start` came from `alloc_zeroed` with this layout, and nothing else frees it.
+            unsafe { dealloc(self.start.as_ptr(), layout) }
+        }
     }
 }
 

@@ -104,6 +104,29 @@ pub enum Fault {
         /// Number of the reset.
         at: u64,
     },
+    /// At packet number `at` the card falls off the bus: every read gives all-ones, writes do nothing, it reaches no
+    /// memory, and it cannot be reset.
+    Unplug {
+        /// Number of the packet.
+        at: u64,
+    },
+    /// At packet number `at` somebody else resets the card.
+    Reset {
+        /// Number of the packet.
+        at: u64,
+    },
+    /// The interrupt number `at` is lost; it is counted when it would be raised.
+    LoseInterrupt {
+        /// Number of the interrupt.
+        at: u64,
+    },
+    /// From packet number `at` on nothing is written for `ns` nanoseconds, then all of it.
+    Late {
+        /// Number of the packet.
+        at: u64,
+        /// How long.
+        ns: u64,
+    },
     /// A register always reads `value`.
     Register {
         /// The register.
@@ -127,6 +150,12 @@ pub fn answer_by(packet: &[u8], tables: u64) -> (Option<u32>, Flags, Vec<u32>) {
     let flags = Flags(if hash & 64 == 0 { 0 } else { Flags::TUNNEL | Flags::DEFER });
     let ids = (0..(hash >> 33) % 7).map(|n| (hash >> (28 + n)) as u32 & 0xf_ffff).collect();
     (acl, flags, ids)
+}
+
+/// The patterns that it names beside [`answer_by`].
+pub fn hits_by(packet: &[u8], tables: u64) -> Vec<u32> {
+    let hash = fnv(0x9e37_79b9_7f4a_7c15 ^ tables, packet);
+    (0..(hash >> 40) % 7).map(|n| (hash >> (13 + n)) as u32 & 0x7fff).collect()
 }
 
 fn fnv(start: u64, bytes: &[u8]) -> u64 {
@@ -178,6 +207,11 @@ impl Mappings {
     pub fn regions(&self) -> usize {
         self.regions.len()
     }
+
+    fn remove(&mut self, iova: u64) {
+        self.regions.retain(|m| m.iova != iova);
+        self.torn += u64::from(self.is_enabled);
+    }
 }
 
 /// [`Mappings`], shared.
@@ -221,7 +255,15 @@ pub struct FakeCard {
     /// [`Slots::hash`] of the slots, while none was written since it was made.
     hash: Option<u64>,
     is_hung: bool,
+    is_contained: bool,
+    /// One packet in so many is in for a fault.
+    trouble: Option<u32>,
+    troubles: u64,
+    /// When the card fell off the bus.
+    gone_ns: Option<u64>,
+    late_until_ns: u64,
     is_irq: bool,
+    interrupts: u64,
     records: u64,
     lines: u64,
     statuses: u64,
@@ -257,7 +299,13 @@ impl FakeCard {
             is_by_tables: false,
             hash: None,
             is_hung: false,
+            is_contained: false,
+            trouble: None,
+            troubles: 0,
+            gone_ns: None,
+            late_until_ns: 0,
             is_irq: false,
+            interrupts: 0,
             records: 0,
             lines: 0,
             statuses: 0,
@@ -276,9 +324,91 @@ impl FakeCard {
         self
     }
 
+    /// The card with faults of its own accord: at one packet in so many, on the average, a fault of a random kind is due
+    /// soon. Each is one that the driver can mend: late, lost and corrupt records, a halt, a hang, a reset by somebody
+    /// else, a lost interrupt, doorbell or register read.
+    ///
+    /// A record has no checksum, so only what the driver checks is damaged: of a rule's number it checks no more than
+    /// that it can be one.
+    #[must_use]
+    pub fn troubled(mut self, one_in: u32) -> Self {
+        self.trouble = Some(one_in);
+        self
+    }
+
+    /// The card behind an IOMMU, so that it reaches nothing that is not mapped.
+    #[must_use]
+    pub fn contained(mut self) -> Self {
+        self.is_contained = true;
+        self
+    }
+
+    /// When the card fell off the bus, in its own time.
+    pub fn gone_ns(&self) -> Option<u64> {
+        self.gone_ns
+    }
+
+    /// Packets taken in so far, resets included.
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Adds a fault of a random kind that happens soon.
+    fn add_any(&mut self) {
+        let soon = self.rng.random_range(0..200);
+        let fault = match self.rng.random_range(0..11) {
+            0 => Fault::Damage { at: self.records + soon, mask: 1 << self.rng.random_range(96..128) },
+            1 => Fault::LoseLine { at: self.lines + soon },
+            2 => Fault::Drop { at: self.records + soon },
+            3 => Fault::WildStatus {
+                at: self.statuses + soon / 8,
+                word: self.rng.random_range(0..2),
+                value: self.rng.random(),
+            },
+            4 => Fault::Halt { at: self.packets + soon, error: ErrorCode::ReadResponse },
+            5 => Fault::Hang { at: self.packets + soon, forever: false },
+            6 => Fault::Reset { at: self.packets + soon },
+            7 => Fault::Late { at: self.packets + soon, ns: self.rng.random_range(0..3_000_000) },
+            8 => Fault::LoseInterrupt { at: self.interrupts },
+            9 => Fault::LoseDoorbell { at: self.doorbells + soon / 8 },
+            _ => Fault::Deaf { at: self.reads + soon / 8, count: self.rng.random_range(1..3) },
+        };
+        self.troubles += 1;
+        self.add(fault);
+    }
+
+    /// Faults that a troubled card was in for so far.
+    pub fn troubles(&self) -> u64 {
+        self.troubles
+    }
+
+    /// The memory that the card may write.
+    pub fn writable(&self) -> Vec<Arc<DmaMemory>> {
+        let mappings = lock(&self.mappings);
+        let regions = mappings.regions.iter().filter(|mapped| mapped.direction == Direction::C2h);
+        regions.map(|mapped| Arc::clone(&mapped.memory)).collect()
+    }
+
     /// Adds a fault.
     pub fn add(&mut self, fault: Fault) {
         self.faults.push(fault);
+    }
+
+    /// Lets the card reach memory that something else mapped for it.
+    pub fn attach(&mut self, iova: u64, memory: Arc<DmaMemory>, direction: Direction) {
+        lock(&self.mappings).regions.push(Mapped { iova, memory, direction });
+    }
+
+    /// Takes memory away from the card.
+    pub fn detach(&mut self, iova: u64) {
+        lock(&self.mappings).remove(iova);
+    }
+
+    /// Whether the card has something to do that it will do by itself.
+    pub fn is_busy(&self) -> bool {
+        let is_behind = self.is_running() && self.pipeline.cidx != self.reg(Csr::H2cPidx);
+        let is_owing = !self.pipeline.results.is_empty() || self.pipeline.is_status_due;
+        !self.is_hung && (is_behind || is_owing && self.reg(Csr::Control) & CONTROL_ENABLE != 0)
     }
 
     /// The mappings, to be looked at when the card is gone.
@@ -300,6 +430,17 @@ impl FakeCard {
 
     fn count(&mut self, counter: Counter, by: u64) {
         self.counters[counter as usize] += by;
+    }
+
+    /// Forgets everything; the tables hold anything behind it.
+    fn reset(&mut self) {
+        lock(&self.mappings).is_enabled = false;
+        self.registers.fill(0);
+        self.counters = [0; COUNTER_TABLE.len()];
+        self.pipeline = Pipeline::default();
+        (self.version, self.is_hung, self.is_irq, self.late_until_ns) = (0, false, false, 0);
+        let data = Line([self.resets as u8; 64]);
+        self.run(&Command { data, ..Command::new(Opcode::WriteSlot, 0) });
     }
 
     fn is_running(&self) -> bool {
@@ -376,11 +517,18 @@ impl Transport for FakeCard {
         {
             return Err(TransportError::NoAnswer { offset, waited_ns: 500 });
         }
+        if self.gone_ns.is_some() {
+            // PCI Express 5.0, 2.3.2: a read that nobody completes gives all-ones.
+            return Ok(u32::MAX);
+        }
         Ok(self.read(offset))
     }
 
     fn write_register(&mut self, offset: u16, value: u32) -> Result<(), TransportError> {
         self.now_ns += 100;
+        if self.gone_ns.is_some() {
+            return Ok(());
+        }
         if offset == Csr::Control as u16 {
             self.control(value);
         } else if offset == Csr::H2cPidx as u16 {
@@ -410,11 +558,7 @@ impl Transport for FakeCard {
         self.next_iova += memory.bytes() as u64 + (self.rng.random_range(1..100) << 12);
         lock(&self.mappings).regions.push(Mapped { iova, memory: Arc::clone(&memory), direction });
         let table = Arc::clone(&self.mappings);
-        let unmap = move || {
-            let mut table = lock(&table);
-            table.regions.retain(|m| m.iova != iova);
-            table.torn += u64::from(table.is_enabled);
-        };
+        let unmap = move || lock(&table).remove(iova);
         Ok(DmaRegion::new(memory, Iova(iova), direction, unmap))
     }
 
@@ -432,15 +576,15 @@ impl Transport for FakeCard {
         if self.faults.iter().any(|f| matches!(f, Fault::NoReset { at: n } if at >= *n)) {
             return Err(TransportError::Reset { source: "the fake card was told not to".into() });
         }
-        lock(&self.mappings).is_enabled = false;
-        self.registers.fill(0);
-        self.counters = [0; COUNTER_TABLE.len()];
-        self.pipeline = Pipeline::default();
-        (self.version, self.is_hung, self.is_irq) = (0, false, false);
-        // A reset may leave anything in the tables.
-        let data = Line([at as u8 + 1; 64]);
-        self.run(&Command { data, ..Command::new(Opcode::WriteSlot, 0) });
+        if self.gone_ns.is_some() {
+            return Err(TransportError::Reset { source: "no such device".into() });
+        }
+        self.reset();
         Ok(())
+    }
+
+    fn is_contained(&self) -> bool {
+        self.is_contained
     }
 
     fn relax(&mut self) {

@@ -72,8 +72,8 @@ impl<T: Transport> Card<T> {
     /// discarded. Dropping a card does the same.
     ///
     /// # Errors
-    /// Where the card can neither be stopped nor reset; its memory then stays allocated for ever,
-    /// because the card may still write to it.
+    /// Where the card can neither be stopped nor reset; its memory then stays allocated for ever, because the card may
+    /// still write to it, unless [`Transport::is_contained`].
     pub fn shutdown(mut self) -> Result<Counters, DriverError> {
         self.counters.discarded += self.unanswered();
         let result = self.finish();
@@ -83,7 +83,7 @@ impl<T: Transport> Card<T> {
     fn finish(&mut self) -> Result<(), DriverError> {
         self.state = State::Stopped;
         let result = self.stop();
-        if result.is_err() {
+        if result.is_err() && !self.transport.is_contained() {
             self.h2c.leak();
             self.c2h.leak();
         }

@@ -21,6 +21,8 @@ pub struct Tables {
     keys: BTreeMap<u16, [Line; 2]>,
     /// TCAM entries in use.
     tcam: BTreeMap<u16, Line>,
+    /// Secret, filter words, index and patterns of the payload matcher, by opcode, table, slot and index.
+    payload: BTreeMap<(u8, u8, u8, u16), Line>,
     version: u16,
 }
 
@@ -35,6 +37,7 @@ impl Tables {
             low: None,
             keys: BTreeMap::new(),
             tcam: BTreeMap::new(),
+            payload: BTreeMap::new(),
             version: 0,
         };
         tables.run(commands);
@@ -59,6 +62,9 @@ impl Tables {
                 self.slots.clear();
                 self.keys.clear();
                 self.tcam.clear();
+                // A CLEAR empties filter and index; secret and patterns stay.
+                let emptied = [Opcode::WriteFilter as u8, Opcode::WriteWindow as u8];
+                self.payload.retain(|key, _| !emptied.contains(&key.0));
             }
             Opcode::WriteSlot if is_empty => drop(self.slots.remove(&(table, slot, index))),
             Opcode::WriteSlot => drop(self.slots.insert((table, slot, index), *line)),
@@ -72,6 +78,13 @@ impl Tables {
             }
             Opcode::WriteTcamEntry if is_empty => drop(self.tcam.remove(&index)),
             Opcode::WriteTcamEntry => drop(self.tcam.insert(index, *line)),
+            // Zero is what a CLEAR leaves there.
+            Opcode::WriteFilter | Opcode::WriteWindow if command.data == Line::default() => {
+                self.payload.remove(&(command.opcode as u8, table, slot, index));
+            }
+            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {
+                self.payload.insert((command.opcode as u8, table, slot, index), *line);
+            }
             Opcode::Commit => self.version = index,
         }
     }
@@ -86,6 +99,7 @@ impl Tables {
             lines.extend(self.keys.get(index).into_iter().flatten());
             lines.push(*entry);
         }
+        lines.extend(self.payload.values());
         lines.push(Command::new(Opcode::Commit, self.version).to_line());
         lines
     }
@@ -118,12 +132,22 @@ mod tests {
             command(Opcode::WriteTcamEntry, 0, 0, 7, 2),
             command(Opcode::WriteTcamEntry, 0, 0, 8, 2),
             command(Opcode::WriteTcamEntry, 0, 0, 8, 0),
+            command(Opcode::WriteWindowSecret, 0, 0, 3, 1),
+            command(Opcode::WriteFilter, 2, 0, 9, 1),
+            command(Opcode::WriteFilter, 1, 0, 9, 1),
+            Command { table: 1, ..Command::new(Opcode::WriteFilter, 9) }.to_line(),
+            command(Opcode::WriteWindow, 0, 1, 9, 1),
+            command(Opcode::WritePattern, 0, 0, 9, 1),
             command(Opcode::Commit, 0, 0, 9, 0),
         ];
         let tables = Tables::of(&LAB, &history);
         let commands = tables.commands();
-        // CLEAR, secret, mask, slot, three of the TCAM, COMMIT.
-        assert_eq!(commands.len(), 8);
+        // CLEAR, secret, mask, slot, three of the TCAM, four of the payload matcher, COMMIT.
+        assert_eq!(commands.len(), 12);
+        let mut cleared = tables.clone();
+        cleared.run(&[command(Opcode::Clear, 0, 0, 0, 0)]);
+        // CLEAR, both secrets, pattern, COMMIT.
+        assert_eq!(cleared.commands().len(), 5);
         assert_eq!(commands[2], history[3]);
         assert_eq!(commands[3], history[5]);
         let again = Tables::of(&LAB, &commands);

@@ -49,6 +49,19 @@ pub enum TransportError {
         /// How long was waited, in nanoseconds.
         waited_ns: u64,
     },
+    /// The card is gone from the bus: every read gives ones.
+    #[error("register {offset:#05x}: all ones, and so is the register ID: the card is gone from the bus")]
+    Gone {
+        /// Byte offset in BAR0.
+        offset: u16,
+    },
+    /// What lies between driver and card failed.
+    #[error("the transport failed")]
+    Broken {
+        /// What came between.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// No memory could be mapped for the card.
     #[error("cannot map {bytes} bytes for the card")]
     Map {
@@ -155,6 +168,13 @@ pub trait Transport {
     /// # Errors
     /// Where the reset cannot be done.
     fn reset_function(&mut self) -> Result<(), TransportError>;
+
+    /// Whether the card reaches nothing of a region once it is unmapped, whatever it does: an IOMMU stands between, or
+    /// the memory is shared with another process that keeps it. Memory of a card that can neither be stopped nor reset
+    /// is freed then; otherwise it stays allocated for ever.
+    fn is_contained(&self) -> bool {
+        false
+    }
 
     /// Called whenever the driver waits: a simulated card runs some cycles, a real one lets the
     /// processor rest a moment. [`Transport::now_ns`] is later behind it.

@@ -2,12 +2,15 @@
 //! commands and metadata of a file whose header and checksums are right.
 #![no_main]
 
+use std::sync::Arc;
+
 use libfuzzer_sys::fuzz_target;
 use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::command::{Command, OPCODES, Opcode};
 use wiresift_abi::geometry::{LAB, LINE};
 use wiresift_abi::image::Image;
-use wiresift_host::engine::cpu::{CpuEngine, EngineError};
+use wiresift_host::device::{Batch, Device, PacketInfo};
+use wiresift_host::engine::cpu::{CpuDevice, CpuEngine, EngineError};
 
 /// Metadata of two ACL rules.
 const METADATA: &[u8] = include_bytes!("image_metadata.json");
@@ -25,6 +28,14 @@ fn run(image: &Image, packets: &[u8]) {
         let first = engine.decide(packet);
         assert_eq!(first, engine.decide(packet));
     }
+    // Also with what its metadata asks beyond headers.
+    let Ok(mut device) = CpuDevice::new(engine) else { return };
+    let mut batch = Batch::new(0);
+    packets.chunks(80).for_each(|packet| batch.push(packet, PacketInfo::default()));
+    let count = batch.len();
+    device.submit(Arc::new(batch)).expect("the CPU engine takes every batch");
+    let decided = device.collect(true).expect("the CPU engine decides every batch");
+    assert_eq!(decided.map(|decided| decided.decisions.len()), Some(count));
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -1,6 +1,6 @@
 // The reader asks for nothing outside the ring, whatever the host writes into the producer index
-// and whatever data and responses the bus answers: every burst lies in the ring and in one 4 KiB page, and an address
-// that is offered stays until it is taken. The output keeps its beat until it is taken (these two with STABLE).
+// and whatever data and responses the bus answers: every burst lies in the ring and in one 4 KiB page.
+// (That an address stays until it is taken is in fetch_inside.sv.)
 module proof(
     input clock, input reset, input enable, input [31:0] pidx,
     input arready, input [127:0] rdata, input [1:0] rresp, input rlast, input rvalid, input tready
@@ -26,20 +26,13 @@ module proof(
     always @(*) assume (base[11:0] == 0 && base + ring_bytes > base);
 
     reg first = 1;
-    reg was_offered = 0;
-    reg [63:0] was_addr;
-    reg [7:0] was_len;
-    reg was_stalled = 0, was_enabled = 0;
+    reg was_enabled = 0;
     reg [7:0] outstanding = 0;  // bursts asked for and not answered whole
     always @(posedge clock) begin
         first <= 0;
         if (reset) outstanding <= 0;
         else outstanding <= outstanding + (arvalid && arready) - (rvalid && rready && rlast);
-        was_offered <= arvalid && !arready && !reset;
-        was_addr <= araddr;
-        was_len <= arlen;
         was_enabled <= enable;
-        was_stalled <= tvalid && !tready && enable && was_enabled && !reset;
     end
     // The control block raises `enable` only while the reader is idle.
     always @(*) if (enable && !was_enabled) assume (idle);
@@ -53,9 +46,5 @@ module proof(
             assert (araddr[63:12] == last[63:12]);
             assert (arsize == 3'd4 && arburst == 2'd1);
         end
-`ifdef STABLE
-        if (was_offered) assert (arvalid && araddr == was_addr && arlen == was_len);
-        if (was_stalled && enable) assert (tvalid);
-`endif
     end
 endmodule

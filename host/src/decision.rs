@@ -10,6 +10,9 @@ pub struct Decision {
     /// Places of the matching signatures in [`crate::metadata::Metadata::signatures`], ascending, each
     /// once.
     pub signatures: Vec<u32>,
+    /// Places of the signatures that select the packet as a candidate for a full IDS, ascending, each once. They
+    /// did not match: see [`crate::rules::model::RuleClass::Prefilter`].
+    pub suspects: Vec<u32>,
     /// Reason flags, without those that only the card sets.
     pub flags: Flags,
 }

@@ -1,12 +1,13 @@
 //! The seam between the session and whatever decides packets.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wiresift_abi::bits::Line;
 
-use crate::compile::live::Counts;
+use crate::compile::live::{Counts, Update};
 use crate::decision::Decision;
+use crate::engine::host::{HostError, HostRules};
 use crate::metadata::Metadata;
 use crate::rules::model::RuleSet;
 
@@ -107,6 +108,35 @@ pub struct RuleUpdate {
     pub rules: Arc<RuleSet>,
     /// What the commands do.
     pub counts: Counts,
+    /// The signatures as the host finishes them, once they were asked for.
+    host_rules: OnceLock<Arc<HostRules>>,
+}
+
+impl RuleUpdate {
+    /// An update to `rules`.
+    pub fn new(update: Update, rules: Arc<RuleSet>) -> Self {
+        let Update { version, commands, metadata, counts } = update;
+        Self { version, commands: commands.into(), metadata, rules, counts, host_rules: OnceLock::new() }
+    }
+
+    /// An update whose signatures were compiled before.
+    #[cfg(all(test, feature = "card"))]
+    pub(crate) fn with(update: Update, rules: Arc<RuleSet>, host_rules: Arc<HostRules>) -> Self {
+        Self { host_rules: OnceLock::from(host_rules), ..Self::new(update, rules) }
+    }
+
+    /// The signatures as the host finishes them. They are compiled when they are first asked for: before the update is
+    /// handed to a session, so that no packet waits for it.
+    ///
+    /// # Errors
+    /// Where they cannot be verified.
+    pub fn host_rules(&self) -> Result<Arc<HostRules>, HostError> {
+        if let Some(rules) = self.host_rules.get() {
+            return Ok(Arc::clone(rules));
+        }
+        let rules = Arc::new(HostRules::new(&self.metadata)?);
+        Ok(Arc::clone(self.host_rules.get_or_init(|| rules)))
+    }
 }
 
 impl fmt::Display for RuleUpdate {
@@ -173,4 +203,9 @@ pub trait Device {
 
     /// Lines for the summary: name and value, for example the cycles of the simulated card.
     fn summary(&self) -> Vec<(String, String)>;
+
+    /// What happened to the device since the last call, for standard error: one line each.
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::detect::Detect;
 use crate::rules::model::{AclAction, AclRule, Origin, RuleClass, RuleSet, Signature, SignatureAction};
 
 /// Metadata of a rule image, kept in it as JSON.
@@ -68,6 +69,9 @@ pub struct SignatureInfo {
     pub metadata: Vec<(String, String)>,
     /// What becomes of it.
     pub class: RuleClass,
+    /// What it asks beyond its header.
+    #[serde(default, skip_serializing_if = "Detect::is_empty")]
+    pub detect: Detect,
     /// Where it stands.
     pub origin: Origin,
 }
@@ -118,6 +122,7 @@ impl SignatureInfo {
             references: signature.references.clone(),
             metadata: signature.metadata.clone(),
             class: signature.class.clone(),
+            detect: signature.detect.clone(),
             origin: signature.origin.clone(),
         }
     }

@@ -242,7 +242,9 @@ impl Pipeline<'_> {
     fn reload(&mut self, reload: Reload) -> Result<(), Stopped> {
         match reload {
             Reload::Rules(update) => {
-                self.device.update(&update)?;
+                let updated = self.device.update(&update);
+                self.tell_notices();
+                updated?;
                 self.metadata = update.metadata.clone();
                 self.totals.reloads += 1;
                 self.bar.say(&format!("wiresift: {update}"));
@@ -253,10 +255,12 @@ impl Pipeline<'_> {
     }
 
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), Stopped> {
-        self.device.submit(batch)?;
+        let submitted = self.device.submit(batch);
+        self.tell_notices();
+        submitted?;
         self.under_way.push_back(self.metadata.clone());
         while !self.under_way.is_empty() {
-            match self.device.collect(false)? {
+            match self.collect(false)? {
                 Some(decided) => self.forward(decided)?,
                 None => break,
             }
@@ -266,9 +270,21 @@ impl Pipeline<'_> {
 
     /// Waits for the next batch under way.
     fn collect_next(&mut self) -> Result<(), Stopped> {
-        match self.device.collect(true)? {
+        match self.collect(true)? {
             Some(decided) => self.forward(decided),
             None => Err(wrong(format!("{} batches were not decided", self.under_way.len())).into()),
+        }
+    }
+
+    fn collect(&mut self, drain: bool) -> Result<Option<Decided>, DeviceError> {
+        let collected = self.device.collect(drain);
+        self.tell_notices();
+        collected
+    }
+
+    fn tell_notices(&mut self) {
+        for notice in self.device.notices() {
+            self.bar.say(&format!("wiresift: {notice}"));
         }
     }
 
@@ -301,6 +317,7 @@ impl Pipeline<'_> {
         let exists = |decision: &Decision| {
             decision.acl.is_none_or(|place| (place as usize) < acl)
                 && decision.signatures.iter().all(|place| (*place as usize) < signatures)
+                && decision.suspects.iter().all(|place| (*place as usize) < signatures)
         };
         match decisions.iter().find(|decision| !exists(decision)) {
             Some(decision) => Err(format!("a decision names a rule that does not exist: {decision:?}")),

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use crate::compile::live::{Live, Update};
+use crate::compile::live::Live;
 use crate::device::RuleUpdate;
 use crate::rules;
 use crate::rules::Reading;
@@ -112,10 +112,12 @@ impl Watch {
 
     fn change(&mut self, rules: RuleSet) -> Reload {
         match self.live.update(&rules) {
-            Ok(Update { version, commands, metadata, counts }) => {
+            Ok(update) => {
                 self.rules = Arc::new(rules);
-                let (commands, rules) = (commands.into(), self.rules.clone());
-                Reload::Rules(Arc::new(RuleUpdate { version, commands, metadata, rules, counts }))
+                let update = RuleUpdate::new(update, self.rules.clone());
+                // The parser lets no signature through that cannot be verified; else the session ends with the reason.
+                let _compiled = update.host_rules();
+                Reload::Rules(Arc::new(update))
             }
             Err(error) => Reload::Refused(self.refusal(&error.to_string())),
         }

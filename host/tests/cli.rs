@@ -95,22 +95,34 @@ fn the_table_is_for_people() {
 #[test]
 fn eve_is_json_with_a_line_for_each_alert_and_none_for_a_passed_packet() {
     let text = succeeds(&mut classify(&["--format", "eve", &demo()]));
-    let mut count = 0;
+    let (mut alerts, mut suspects) = (0, 0);
     for line in text.lines() {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert_eq!((&record["event_type"], &record["pcap_filename"]), (&"alert".into(), &demo().into()));
-        assert_ne!(record["src_ip"], "198.51.100.8");
-        count += 1;
+        assert_eq!(record["pcap_filename"], demo());
+        match record["event_type"].as_str().unwrap() {
+            "alert" => {
+                assert_ne!(record["src_ip"], "198.51.100.8");
+                alerts += 1;
+            }
+            "suspect" => {
+                assert_eq!(record["suspect"]["signature_id"], 1_000_009);
+                suspects += 1;
+            }
+            other => panic!("{other}"),
+        }
     }
     // What the table counts, without the two matches of the packet that is passed.
-    assert_eq!(count, 3 + 99 + 16 + 32 + 25 + 4 - 1);
+    assert_eq!(alerts, 3 + 99 + 16 + 32 + 25 + 4 - 1 + 10);
+    assert_eq!(suspects, 21);
 }
 
 #[test]
 fn signatures_that_are_not_evaluated_are_told_once() {
-    let output = run(&mut classify(&["--format", "csv", &demo()]));
+    let folder = TempDir::new().unwrap();
+    let unknown = file(&folder, "a.rules", b"alert tcp any any -> any any (no_such_option; sid:1;)\n");
+    let output = run(&mut classify(&["--format", "csv", "--rules", &unknown, &demo()]));
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(errors, "wiresift: warning: 2 of 9 signatures are not evaluated, see `wiresift check`\n");
+    assert_eq!(errors, "wiresift: warning: 1 of 10 signatures are not evaluated, see `wiresift check`\n");
 }
 
 #[test]
@@ -257,20 +269,20 @@ fn a_rule_image_stands_in_place_of_rule_files() {
 fn check_shows_the_class_of_every_rule_and_fails_when_they_do_not_fit() {
     let mut check = wiresift(["check", "--verbose", "--rules"]);
     let text = succeeds(check.arg(fixture("demo.rules")).arg("--rules").arg(fixture("demo.acl")));
-    for part in
-        ["demo.rules:9: 1000008: refused: ", "demo.rules:2: 1000001: exact", "option content", "7 of 9"]
-    {
+    for part in [
+        "demo.rules:2: 1000001: exact on card: ",
+        "demo.rules:9: 1000008: exact with host verification: ",
+        "demo.rules:10: 1000009: prefilter: application layer (http_user_agent)",
+        "│ exact on card                │          7 │ 77.8 % │",
+        "│ exact with host verification │          1 │ 11.1 % │",
+        "│ refused                      │          0 │  0.0 % │",
+        "│ prefilter │          1 │ application layer ",
+    ] {
         assert!(text.contains(part), "{part}:\n{text}");
     }
     let folder = TempDir::new().unwrap();
-    let options = ["nocase", "depth:9", "offset:1", "http_uri", "rawbytes", "within:9", "distance:1"];
-    let mut refused = String::new();
-    for n in 1..128_usize {
-        let chosen = options.iter().enumerate().filter(|(bit, _)| n >> bit & 1 == 1);
-        let chosen = chosen.map(|(_, option)| format!("{option}; ")).collect::<String>();
-        refused += &format!("alert tcp any any -> any any (msg:\"{n}\"; content:\"x\"; {chosen}sid:{n};)\n");
-    }
-    let refused = file(&folder, "refused.rules", refused.as_bytes());
+    let rule = |n| format!("alert tcp any any -> any any (option_{n}; sid:{n};)\n");
+    let refused = file(&folder, "refused.rules", (1..128).map(rule).collect::<String>().as_bytes());
     let short = succeeds(&mut wiresift(["check", "--rules", &refused]));
     assert!(short.contains("115 │ 115 other reasons, see `wiresift check --verbose`"), "{short}");
     assert!(!succeeds(&mut wiresift(["check", "--verbose", "--rules", &refused])).contains("other reasons"));
@@ -282,6 +294,58 @@ fn check_shows_the_class_of_every_rule_and_fails_when_they_do_not_fit() {
     let many = file(&folder, "many.acl", many.as_bytes());
     let (_, errors) = fails(&mut wiresift(["check", "--geometry", "lab", "--rules", &many]));
     assert!(errors.contains("many.acl") && errors.contains("lab"), "{errors}");
+}
+
+#[test]
+fn check_explains_what_becomes_of_one_rule() {
+    let folder = TempDir::new().unwrap();
+    let text = concat!(
+        "alert tcp any any -> any 80 (msg:\"host\"; flow:established,to_server; content:\"a|00|\"; fast_pattern:0,1; ",
+        "ttl:>5; threshold:type limit, track by_src, count 1, seconds 60; sid:1; rev:3;)\n",
+        "alert http any any <> 10.0.0.1 any (msg:\"suspects\"; flow:established; http.uri; content:\"/a b\"; ",
+        "pcre:\"/x/\"; flowbits:isset,y; noalert; sid:2;)\n",
+        "alert ip any any -> any any (msg:\"card\"; sid:3;)\n",
+        "alert ip any any -> any any (msg:\"none\"; what; sid:4;)\n",
+        "alert tcp any any -> any any (msg:\"all\"; ja3.hash; content:\"a\"; sid:5;)\n",
+    );
+    let rules = file(&folder, "e.rules", text.as_bytes());
+    let explain = |sid: &str| {
+        let text = succeeds(&mut wiresift(["check", "--explain", sid, "--rules", &rules]));
+        text.replace(folder.path().to_str().unwrap(), "")
+    };
+    assert_eq!(
+        explain("1"),
+        r#"/e.rules:1: signature 1:1, revision 3: host
+  class         exact with host verification: the host finishes it on candidate packets
+  header        tcp any any -> any 80
+  fast pattern  1 from byte 0 of content:"a|00|", chosen by the rule
+  host verifies flow is established, packet goes to the server
+                ttl:>=6
+                in pkt_data: content:"a|00|"
+  reported      as threshold:type limit, track by_src, count 1, seconds 60 says
+"#
+    );
+    assert_eq!(
+        explain("2"),
+        r#"/e.rules:2: signature 1:2, revision 0: suspects
+  class         prefilter: packets that may matter are marked for a full IDS
+  why           application layer (protocol http, http.uri); state of flows and hosts (flowbits:isset)
+  header        tcp any any -> 10.0.0.1 any, also with source and destination exchanged
+  fast pattern  chosen when the rules are compiled
+  marks packets in pkt_data: content:"/a"
+                             content:"b"
+  left out      content:"/a b" in http.uri, but for the parts that stand in the packet
+                pcre:"/x/" in http.uri
+                flowbits:isset,y
+  not asked     flow:established; noalert
+"#
+    );
+    assert!(explain("3").contains("class         exact on card: the card decides it from the header\n"));
+    assert!(explain("4").contains("why           option what is not known\n"));
+    assert!(explain("5").contains("marks packets all that satisfy the header: "));
+    let (_, errors) =
+        fails(wiresift(["check", "--explain", "9", "--rules", &rules]).arg("--explain").arg("1"));
+    assert!(errors.contains("no signature of the rule files has the sid 9"), "{errors}");
 }
 
 #[test]
@@ -346,4 +410,27 @@ fn an_nftables_ruleset_has_verdicts_and_tells_what_is_left_out() {
     let other = fails(&mut wiresift(["check", "--chain", "ip filter input", "--rules", &rules])).1;
     assert!(other.contains("inet filter input"), "{other}");
     succeeds(&mut wiresift(["check", "--chain", "filter/input", "--rules", &rules]));
+}
+
+#[test]
+fn suspects_are_written_as_a_capture_that_is_read_again() {
+    let folder = TempDir::new().unwrap();
+    let rule = b"alert tcp any any -> any 80 (http.uri; content:\"/\"; sid:7;)\n";
+    let rules = file(&folder, "prefilter.rules", rule);
+    let suspects = folder.path().join("suspects.pcap").display().to_string();
+    let csv = |capture: &str, more: &[&str]| {
+        let args = ["classify", "--rules", &rules, "--format", "csv", capture];
+        succeeds(&mut wiresift(args.iter().chain(more).map(|arg| arg.to_string())))
+    };
+    let all = csv(&demo(), &["--suspects", &suspects]);
+    let count = |text: &str| text.lines().filter(|line| line.ends_with("suspect")).count();
+    assert!(count(&all) > 0 && count(&all) + 1 < all.lines().count(), "{all}");
+    let again = csv(&suspects, &[]);
+    assert_eq!((again.lines().count(), count(&again)), (count(&all) + 1, count(&all)));
+    csv(&demo(), &["--suspects", &suspects, "--suspect-flows"]);
+    let flows = csv(&suspects, &[]);
+    assert_eq!(count(&flows), count(&all));
+    assert!(flows.lines().count() > again.lines().count(), "{flows}");
+    let (_, errors) = fails(wiresift(["classify", "--rules", &rules, "--suspect-flows", &demo()]).arg("-"));
+    assert!(errors.contains("--suspects"), "{errors}");
 }

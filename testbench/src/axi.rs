@@ -11,11 +11,12 @@ mod write;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use wiresift_abi::geometry::Geometry;
 
 use crate::faults::{Fault, Faults};
-use crate::memory::{HostMemory, Refused};
+use crate::memory::{CardMemory, Refused};
 use crate::ports::{Inputs, Outputs};
-pub use rules::Violation;
+pub use rules::{PATIENCE_CYCLES, Violation};
 
 /// OKAY (A3.4.4).
 pub const OKAY: u8 = 0;
@@ -41,11 +42,17 @@ pub struct Timing {
     pub writes_in_flight: usize,
 }
 
-impl Default for Timing {
-    /// One microsecond at 250 MHz, no stalls; reads as AWS F2 (PCIM) takes them, writes as the card's
-    /// writer is made for.
-    fn default() -> Self {
-        Self { latency: 250, jitter: 0, stall_percent: 0, reads_in_flight: 32, writes_in_flight: 64 }
+impl Timing {
+    /// One microsecond at 250 MHz, no stalls; as many bursts in flight as the card of that geometry says
+    /// it has at most.
+    pub const fn new(geometry: &Geometry) -> Self {
+        Self {
+            latency: 250,
+            jitter: 0,
+            stall_percent: 0,
+            reads_in_flight: geometry.reads_in_flight,
+            writes_in_flight: geometry.writes_in_flight,
+        }
     }
 }
 
@@ -92,13 +99,14 @@ impl Stall {
 pub struct AxiSlave {
     beat_bytes: usize,
     timing: Timing,
-    memory: HostMemory,
+    memory: Box<dyn CardMemory>,
     rng: ChaCha8Rng,
     faults: Faults,
     cycle: u64,
     reads: read::Reads,
     writes: write::Writes,
     before: Option<(Inputs, Outputs)>,
+    waits: rules::Waits,
     traffic: Traffic,
     findings: Findings,
 }
@@ -132,17 +140,24 @@ impl Findings {
 
 impl AxiSlave {
     /// A slave for beats of `beat_bytes` bytes.
-    pub fn new(beat_bytes: usize, timing: Timing, memory: HostMemory, seed: u64, faults: &[Fault]) -> Self {
+    pub fn new(
+        beat_bytes: usize,
+        timing: Timing,
+        memory: impl CardMemory + 'static,
+        seed: u64,
+        faults: &[Fault],
+    ) -> Self {
         Self {
             beat_bytes,
             timing,
-            memory,
+            memory: Box::new(memory),
             rng: ChaCha8Rng::seed_from_u64(seed),
             faults: Faults::new(faults),
             cycle: 0,
             reads: read::Reads::default(),
             writes: write::Writes::default(),
             before: None,
+            waits: rules::Waits::default(),
             traffic: Traffic::default(),
             findings: Findings::default(),
         }
@@ -153,6 +168,17 @@ impl AxiSlave {
         self.reads = read::Reads::default();
         self.writes = write::Writes::default();
         self.before = None;
+        self.memory.forget();
+    }
+
+    /// Whether a burst is on its way.
+    pub fn is_busy(&self) -> bool {
+        self.reads.is_busy() || self.writes.is_busy()
+    }
+
+    /// The host enabled or stopped the card: from a stop on, it has to come to rest in time.
+    pub fn note_enable(&mut self, is_enabled: bool) {
+        self.waits.stopped = if is_enabled { None } else { self.waits.stopped.or(Some(0)) };
     }
 
     /// Adds a fault; its count starts now.
@@ -184,6 +210,7 @@ impl AxiSlave {
     /// visible in host memory.
     pub fn observe(&mut self, inputs: &Inputs, outputs: &Outputs) -> bool {
         self.check_stable(inputs, outputs);
+        self.check_patience(inputs, outputs);
         self.observe_reads(inputs, outputs);
         self.observe_writes(inputs, outputs);
         self.before = Some((*inputs, *outputs));

@@ -8,6 +8,7 @@
 //! 5. [`axi`]: the AXI4 slave in front of that memory, and the rules of the bus.
 //! 6. [`faults`]: answers that are late, lost, errors or lies, on purpose.
 //! 7. [`sim`]: [`sim::SimCard`], all of that as a `Transport`.
+//! 8. [`simcard`]: the card as a PCI device that another process uses over vfio-user.
 //!
 //! The simulated card knows nothing of packets: it runs the card's Verilog cycle by cycle, and what is
 //! around it is memory, a bus and time.
@@ -20,6 +21,7 @@ pub mod memory;
 pub mod model;
 pub mod ports;
 pub mod sim;
+pub mod simcard;
 
 pub use faults::{Fault, FaultKind, Side, When};
 pub use sim::{Options, SimCard, SimError};

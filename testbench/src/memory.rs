@@ -28,6 +28,46 @@ pub struct Refused {
     pub is_write: bool,
 }
 
+/// Memory that the AXI slave stands in front of.
+///
+/// Each beat of a burst is one access. Memory that is far away answers a burst as a whole and later:
+/// [`CardMemory::begin_read`] and [`CardMemory::begin_write`] give a number by which [`CardMemory::poll`] asks
+/// for the answer, and the bus waits.
+pub trait CardMemory {
+    /// The card reads words.
+    ///
+    /// # Errors
+    /// Where it may not.
+    fn read(&mut self, address: u64, words: &mut [u64]) -> Result<(), Refused>;
+
+    /// The card writes the bytes of words whose bit in `strobe` is set.
+    ///
+    /// # Errors
+    /// Where it may not.
+    fn write(&mut self, address: u64, words: &[u64], strobe: u64) -> Result<(), Refused>;
+
+    /// Number of the region that holds an address, counted in the order of mapping from 0.
+    fn region_at(&self, address: u64) -> Option<usize>;
+
+    /// Asks for a burst of `bytes` bytes; `None` where its beats are read one by one.
+    fn begin_read(&mut self, _address: u64, _bytes: usize) -> Option<u64> {
+        None
+    }
+
+    /// Writes the bytes of a burst that are `Some`; `None` where its beats are written one by one.
+    fn begin_write(&mut self, _address: u64, _bytes: &[Option<u8>]) -> Option<u64> {
+        None
+    }
+
+    /// The answer to a burst, once it is there: the bytes of a read, none of a write. It is given once.
+    fn poll(&mut self, _number: u64) -> Option<Result<Vec<u8>, Refused>> {
+        None
+    }
+
+    /// Forgets every burst: the bus was reset.
+    fn forget(&mut self) {}
+}
+
 struct Region {
     memory: Arc<DmaMemory>,
     direction: Direction,
@@ -81,13 +121,6 @@ impl HostMemory {
         self.table().regions.len()
     }
 
-    /// Number of the region that holds an address, counted in the order of mapping from 0.
-    pub fn region_at(&self, address: u64) -> Option<usize> {
-        let table = self.table();
-        let (start, region) = table.regions.range(..=address).next_back()?;
-        (address - start < region.memory.bytes() as u64).then_some(region.number)
-    }
-
     fn find(
         &self,
         address: u64,
@@ -107,35 +140,56 @@ impl HostMemory {
             Err(refused)
         }
     }
+}
 
-    /// The card reads words.
-    ///
-    /// # Errors
-    /// Where it may not.
-    pub fn read(&self, address: u64, words: &mut [u64]) -> Result<(), Refused> {
+impl CardMemory for HostMemory {
+    fn read(&mut self, address: u64, words: &mut [u64]) -> Result<(), Refused> {
         let (memory, offset) = self.find(address, words.len() * WORD_BYTES, Direction::H2c)?;
-        for (n, word) in words.iter_mut().enumerate() {
-            *word = memory.load(offset + n * WORD_BYTES);
-        }
+        read_words(&memory, offset, words);
         Ok(())
     }
 
-    /// The card writes the bytes of words whose bit in `strobe` is set.
-    ///
-    /// # Errors
-    /// Where it may not.
-    pub fn write(&self, address: u64, words: &[u64], strobe: u64) -> Result<(), Refused> {
+    fn write(&mut self, address: u64, words: &[u64], strobe: u64) -> Result<(), Refused> {
         let (memory, offset) = self.find(address, words.len() * WORD_BYTES, Direction::C2h)?;
-        for (n, word) in words.iter().enumerate() {
-            let mask = byte_mask((strobe >> (n * WORD_BYTES)) as u8);
-            let at = offset + n * WORD_BYTES;
-            if mask == u64::MAX {
-                memory.store(at, *word);
-            } else if mask != 0 {
-                memory.store(at, memory.load(at) & !mask | word & mask);
+        write_words(&memory, offset, words, strobe);
+        Ok(())
+    }
+
+    fn region_at(&self, address: u64) -> Option<usize> {
+        let table = self.table();
+        let (start, region) = table.regions.range(..=address).next_back()?;
+        (address - start < region.memory.bytes() as u64).then_some(region.number)
+    }
+}
+
+/// Reads words from `offset` on.
+pub(crate) fn read_words(memory: &DmaMemory, offset: usize, words: &mut [u64]) {
+    for (n, word) in words.iter_mut().enumerate() {
+        *word = memory.load(offset + n * WORD_BYTES);
+    }
+}
+
+/// Writes the bytes of words whose bit in `strobe` is set. A whole record becomes visible at once, as a
+/// processor sees it from a card.
+pub(crate) fn write_words(memory: &DmaMemory, offset: usize, words: &[u64], strobe: u64) {
+    if strobe == u64::MAX >> (64 - words.len() * WORD_BYTES) || strobe == u64::MAX {
+        for (n, pair) in words.chunks(2).enumerate() {
+            let at = offset + 2 * n * WORD_BYTES;
+            match *pair {
+                [first, last] => memory.store_record(at, [first, last]),
+                _ => memory.store(at, pair[0]),
             }
         }
-        Ok(())
+        return;
+    }
+    for (n, word) in words.iter().enumerate() {
+        let mask = byte_mask((strobe >> (n * WORD_BYTES)) as u8);
+        let at = offset + n * WORD_BYTES;
+        if mask == u64::MAX {
+            memory.store(at, *word);
+        } else if mask != 0 {
+            memory.store(at, memory.load(at) & !mask | word & mask);
+        }
     }
 }
 
@@ -171,7 +225,7 @@ mod tests {
     #[test]
     fn the_card_reaches_what_is_mapped_in_its_direction_and_nothing_else() {
         for seed in 0..50 {
-            let host = HostMemory::new(seed);
+            let mut host = HostMemory::new(seed);
             let read = host.map(5000, Direction::H2c).unwrap();
             let write = host.map(64, Direction::C2h).unwrap();
             let (from, to) = (read.iova().0, write.iova().0);

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use wiresift_abi::csr::{CONTROL_ENABLE, Csr};
 use wiresift_abi::geometry::Geometry;
 use wiresift_driver::{Direction, DmaRegion, Transport, TransportError};
 
 use crate::axi::{AxiSlave, Findings, OKAY, Timing, Traffic, Violation};
 use crate::faults::Fault;
-use crate::memory::HostMemory;
+use crate::memory::{CardMemory, HostMemory};
 use crate::model::{Model, ModelError};
 use crate::ports::{Inputs, Outputs};
 
@@ -43,7 +44,7 @@ pub struct Options {
 impl Options {
     /// A card of that geometry on a bus without stalls and faults.
     pub fn new(geometry: &'static Geometry) -> Self {
-        let timing = Timing { reads_in_flight: geometry.reads_in_flight, ..Timing::default() };
+        let timing = Timing::new(geometry);
         Self { geometry, seed: 1, timing, faults: Vec::new(), trace: None }
     }
 }
@@ -125,10 +126,28 @@ impl SimCard {
     /// # Errors
     /// As [`SimCard::new`].
     pub fn with_verilog(options: &Options, verilog: &str) -> Result<Self, SimError> {
+        let memory = HostMemory::new(options.seed);
+        Self::build(options, verilog, memory.clone(), memory)
+    }
+
+    /// Like [`SimCard::new`], with other memory behind the bus; what [`Transport::map`] gives is not reachable
+    /// for this card then.
+    ///
+    /// # Errors
+    /// As [`SimCard::new`].
+    pub fn with_memory(options: &Options, bus: impl CardMemory + 'static) -> Result<Self, SimError> {
+        Self::build(options, &verilog(options.geometry)?, HostMemory::new(options.seed), bus)
+    }
+
+    fn build(
+        options: &Options,
+        verilog: &str,
+        memory: HostMemory,
+        bus: impl CardMemory + 'static,
+    ) -> Result<Self, SimError> {
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
-        let memory = HostMemory::new(rng.random());
         let beat_bytes = options.geometry.beat_bytes;
-        let axi = AxiSlave::new(beat_bytes, options.timing, memory.clone(), rng.random(), &options.faults);
+        let axi = AxiSlave::new(beat_bytes, options.timing, bus, rng.random(), &options.faults);
         let mut sim = Self {
             model: Model::new(verilog, options.trace.as_deref())?,
             axi,
@@ -183,6 +202,11 @@ impl SimCard {
     /// The host memory.
     pub fn memory(&self) -> &HostMemory {
         &self.memory
+    }
+
+    /// Whether a burst is on its way on the bus.
+    pub fn is_bus_busy(&self) -> bool {
+        self.axi.is_busy()
     }
 
     /// One cycle.
@@ -312,6 +336,9 @@ impl Transport for SimCard {
     }
 
     fn write_register(&mut self, offset: u16, value: u32) -> Result<(), TransportError> {
+        if offset == Csr::Control as u16 {
+            self.axi.note_enable(value & CONTROL_ENABLE != 0);
+        }
         self.pause();
         self.inputs.s_axil_awaddr = offset;
         self.inputs.s_axil_wdata = value;

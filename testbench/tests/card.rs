@@ -8,14 +8,15 @@ use std::collections::VecDeque;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wiresift_abi::csr::{Counter, ErrorCode};
+use wiresift_abi::csr::{Counter, Csr, ErrorCode, STATUS_IDLE};
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_driver::conservation::{CallerCounters, ConservationError};
 use wiresift_driver::error::Cause;
 use wiresift_driver::{Card, Config, DriverError, Transport};
-use wiresift_testbench::axi::Timing;
+use wiresift_testbench::axi::{PATIENCE_CYCLES, Timing};
 use wiresift_testbench::library::BuildError;
 use wiresift_testbench::model::ModelError;
+use wiresift_testbench::sim::CYCLE_NS;
 use wiresift_testbench::{Fault, FaultKind, Options, Side, SimCard, SimError, When};
 
 const VERSION: u16 = 0x7a5;
@@ -107,15 +108,18 @@ fn options(geometry: &'static Geometry, seed: u64, timing: Timing) -> Options {
     Options { seed, timing, ..Options::new(geometry) }
 }
 
-fn bus(latency: u32, jitter: u32, stall_percent: u32) -> Timing {
-    Timing { latency, jitter, stall_percent, ..Timing::default() }
+fn bus(geometry: &Geometry, latency: u32, jitter: u32, stall_percent: u32) -> Timing {
+    Timing { latency, jitter, stall_percent, ..Timing::new(geometry) }
 }
 
 #[test]
 fn every_packet_gets_its_verdict_on_any_bus() {
-    for (seed, timing) in [(1, bus(250, 0, 0)), (2, bus(3, 300, 30)), (3, bus(60, 10, 70)), (4, bus(0, 0, 0))]
-    {
-        let timing = Timing { reads_in_flight: LAB.reads_in_flight, ..timing };
+    for (seed, timing) in [
+        (1, bus(&LAB, 250, 0, 0)),
+        (2, bus(&LAB, 3, 300, 30)),
+        (3, bus(&LAB, 60, 10, 70)),
+        (4, bus(&LAB, 0, 0, 0)),
+    ] {
         let Some(mut bench) = Bench::new(&options(&LAB, seed, timing)) else { return };
         let packets = rules::packets(seed, 1500);
         assert_eq!(bench.run(&packets).unwrap(), []);
@@ -139,7 +143,7 @@ fn every_packet_gets_its_verdict_on_any_bus() {
 #[test]
 fn a_million_packets_add_up() {
     const PACKETS: usize = 1_000_000;
-    let Some(mut bench) = Bench::new(&options(&LAB, 20, bus(60, 30, 5))) else { return };
+    let Some(mut bench) = Bench::new(&options(&LAB, 20, bus(&LAB, 60, 30, 5))) else { return };
     let packets = rules::short_packets(20, PACKETS);
     assert_eq!(bench.run(&packets).unwrap(), []);
     bench.balance();
@@ -152,7 +156,7 @@ fn a_million_packets_add_up() {
 
 #[test]
 fn the_line_card_answers_the_same() {
-    for (seed, timing) in [(5, bus(250, 0, 0)), (6, bus(3, 300, 40))] {
+    for (seed, timing) in [(5, bus(&LINE, 250, 0, 0)), (6, bus(&LINE, 3, 300, 40))] {
         let Some(mut bench) = Bench::new(&options(&LINE, seed, timing)) else { return };
         assert_eq!(bench.run(&rules::packets(seed, 1500)).unwrap(), []);
         bench.balance();
@@ -179,7 +183,7 @@ fn faults_of_the_bus_are_named_and_recovered_from() {
     for (side, kind, causes) in cases {
         // Status lines are much fewer than the other writes.
         for n in if side == Side::WriteTo(2) { [0, 1, 3] } else { [0, 7, 60] } {
-            let Some(mut bench) = Bench::new(&options(&LAB, n, bus(100, 50, 10))) else { return };
+            let Some(mut bench) = Bench::new(&options(&LAB, n, bus(&LAB, 100, 50, 10))) else { return };
             bench.card.transport_mut().add_fault(Fault { side, when: When::Nth(n), kind });
             let happened =
                 bench.run(&packets).unwrap_or_else(|error| panic!("{side:?} {kind:?} {n}: {error:?}"));
@@ -221,7 +225,7 @@ fn any_mixture_of_faults_ends() {
             let when = When::OneIn(150 + 100 * n as u32);
             [Side::Read, Side::WriteTo(1), Side::WriteTo(2)].map(|side| Fault { side, when, kind })
         });
-        let Some(mut bench) = Bench::new(&options(&LAB, seed, bus(50, 100, 20))) else { return };
+        let Some(mut bench) = Bench::new(&options(&LAB, seed, bus(&LAB, 50, 100, 20))) else { return };
         for fault in faults {
             bench.card.transport_mut().add_fault(fault);
         }
@@ -240,7 +244,7 @@ fn any_mixture_of_faults_ends() {
 /// Somebody resets the card while packets are in flight.
 #[test]
 fn a_reset_in_mid_stream_loses_nothing() {
-    let Some(mut bench) = Bench::new(&options(&LAB, 11, bus(200, 0, 0))) else { return };
+    let Some(mut bench) = Bench::new(&options(&LAB, 11, bus(&LAB, 200, 0, 0))) else { return };
     let packets = rules::packets(11, 600);
     let mut resets = 0;
     while bench.counters.verdicts < 600 {
@@ -303,7 +307,7 @@ fn an_interrupt_tells_of_verdicts() {
 /// A shut-down in mid-stream stops the card before the memory goes: not one access misses.
 #[test]
 fn a_shutdown_in_mid_stream_leaves_no_access_behind() {
-    let Some(mut bench) = Bench::new(&options(&LAB, 14, bus(250, 100, 5))) else { return };
+    let Some(mut bench) = Bench::new(&options(&LAB, 14, bus(&LAB, 250, 100, 5))) else { return };
     let packets = rules::packets(14, 300);
     while bench.counters.verdicts < 100 {
         bench.move_on(&packets).unwrap();
@@ -313,4 +317,37 @@ fn a_shutdown_in_mid_stream_leaves_no_access_behind() {
     let memory = bench.card.transport().memory().clone();
     let counters = bench.card.shutdown().unwrap();
     assert_eq!((counters.discarded, memory.regions()), (in_flight, 0));
+}
+
+/// The AWS F2 shell wants the bus at rest 8 us after a stop; here the stop comes at any moment of full traffic, and the
+/// bus answers after one microsecond.
+#[test]
+fn the_bus_is_at_rest_soon_after_a_stop() {
+    let mut longest = 0;
+    for (seed, geometry) in [(30, &LAB), (31, &LAB), (32, &LAB), (33, &LINE), (34, &LINE)] {
+        let timing = bus(geometry, 250, 20, 0);
+        let Some(mut bench) = Bench::new(&options(geometry, seed, timing)) else { return };
+        let packets = rules::packets(seed, 2000);
+        while bench.counters.verdicts < 300 {
+            bench.move_on(&packets).unwrap();
+        }
+        for _ in 0..bench.rng.random_range(0..300) {
+            bench.card.transport_mut().step();
+        }
+        let sim = bench.card.transport_mut();
+        let start = sim.now_ns();
+        sim.write_csr(Csr::Control, 0).unwrap();
+        while sim.read_csr(Csr::Status).unwrap() & STATUS_IDLE == 0 {
+            assert!(sim.now_ns() - start < 1_000_000, "it never comes to rest");
+        }
+        let took = sim.now_ns() - start;
+        assert!(took <= PATIENCE_CYCLES * CYCLE_NS, "{}: {took} ns", geometry.name);
+        longest = longest.max(took);
+        // Nothing comes behind it; the checker of the bus would see it.
+        for _ in 0..2 * PATIENCE_CYCLES {
+            sim.step();
+        }
+        sim.check().unwrap();
+    }
+    println!("at rest at the latest {longest} ns after a stop");
 }

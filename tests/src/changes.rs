@@ -49,7 +49,7 @@ pub struct Changing {
     rng: ChaCha8Rng,
     pool: Pool,
     /// Rules to draw from.
-    stock: RuleSet,
+    stock: Arc<RuleSet>,
     /// Rules in force.
     rules: RuleSet,
     live: Live,
@@ -76,7 +76,7 @@ impl Changing {
         let rules = RuleSet::default();
         let live = Live::new(&rules, geometry, &Options { seed: Some(rng.random()) })
             .unwrap_or_else(|error| panic!("no rules do not fit: {error}"));
-        Self { rng, pool, stock, rules, live }
+        Self { rng, pool, stock: Arc::new(stock), rules, live }
     }
 
     /// The rule set as a card has it.
@@ -117,27 +117,27 @@ impl Changing {
     /// The next transaction, or `None` where the changed rules do not fit.
     fn next(&mut self, ran: &mut Ran) -> Option<Arc<RuleUpdate>> {
         let rules = self.changed();
-        let Ok(Update { version, commands, metadata, counts }) = self.live.update(&rules) else {
+        let Ok(update) = self.live.update(&rules) else {
             ran.refused += 1;
             return None;
         };
         self.rules = rules;
         ran.transactions += 1;
+        let Update { commands, counts, .. } = &update;
         ran.changes += counts.inserted + counts.deleted + counts.renumbered + counts.moved;
         ran.commands += commands.len();
         ran.anew += usize::from(counts.is_placed_anew);
-        let (commands, rules) = (commands.into(), Arc::new(self.rules.clone()));
-        Some(Arc::new(RuleUpdate { version, commands, metadata, rules, counts }))
+        Some(Arc::new(RuleUpdate::new(update, Arc::new(self.rules.clone()))))
     }
 
     /// The rules with one to three of them new, gone, exchanged, moved.
     fn changed(&mut self) -> RuleSet {
-        let mut rules = self.rules.clone();
+        let (mut rules, stock) = (self.rules.clone(), Arc::clone(&self.stock));
         for _ in 0..self.rng.random_range(1..4) {
             if self.rng.random_bool(0.7) {
-                self.change(&mut rules.acl, &self.stock.acl.clone(), SET[0]);
+                self.change(&mut rules.acl, &stock.acl, SET[0]);
             } else {
-                self.change(&mut rules.signatures, &self.stock.signatures.clone(), SET[1]);
+                self.change(&mut rules.signatures, &stock.signatures, SET[1]);
             }
         }
         rules

@@ -12,7 +12,7 @@ const LONG: usize = 100_000;
 
 fn on_cpu(test: &str, seed: u64, geometry: &'static Geometry, transactions: usize) {
     let mut changing = Changing::new(seeded(test, seed), geometry);
-    let mut device = CpuDevice::new(CpuEngine::new(&changing.live().image().unwrap()).unwrap());
+    let mut device = CpuDevice::new(CpuEngine::new(&changing.live().image().unwrap()).unwrap()).unwrap();
     tell(test, changing.run(&mut device, transactions));
 }
 

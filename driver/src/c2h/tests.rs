@@ -43,12 +43,57 @@ fn ids(sequence: u32, ids: &[u32]) -> IdRecord {
     record
 }
 
+fn hits(sequence: u32, numbers: &[u32]) -> IdRecord {
+    let record = ids(sequence, numbers);
+    IdRecord { control: control(RecordKind::Hits, numbers.len(), true), ..record }
+}
+
 fn pad() -> [u64; 2] {
     [0, u64::from(control(RecordKind::Pad, 0, true)) << 48]
 }
 
 fn first(record: VerdictRecord) -> Result<Event, RecordError> {
     Checker::default().take(0, bytemuck::cast(record), &Sixty(10))
+}
+
+#[test]
+fn a_verdict_takes_its_patterns_behind_its_ids() {
+    let posted = Sixty(3);
+    for count in 0..=IDS_MAX {
+        let mut checker = Checker::default();
+        let verdict = VerdictRecord { control: c2h::verdict_control(count, 4, true), ..good(0, 0) };
+        let mut records: Vec<[u64; 2]> = vec![bytemuck::cast(verdict)];
+        let numbers: Vec<u32> = (0..count as u32).collect();
+        records.extend(numbers.chunks(3).map(|some| bytemuck::cast::<_, [u64; 2]>(ids(0, some))));
+        records.push(bytemuck::cast(hits(0, &[7, 0, 9])));
+        for (n, record) in records.iter().enumerate() {
+            // A record of the other kind does not do.
+            let other = record[1]
+                ^ u64::from((RecordKind::Ids as u16 ^ RecordKind::Hits as u16) << c2h::KIND_LSB) << 48;
+            if n > 0 {
+                assert!(checker.take(n as u32, [record[0], other], &posted).is_err());
+            }
+            assert_eq!(checker.take(n as u32, *record, &posted), Ok(Event::Nothing));
+        }
+        let last = records.len() as u32;
+        assert!(matches!(
+            checker.take(last, bytemuck::cast(good(1, 0)), &posted),
+            Err(RecordError::Kind { .. })
+        ));
+        assert!(matches!(
+            checker.take(last, bytemuck::cast(hits(0, &[1, 2])), &posted),
+            Err(RecordError::IdCount { is: 2, should: 1, .. })
+        ));
+        let Ok(Event::Verdict(verdict)) = checker.take(last, bytemuck::cast(hits(0, &[0x7fff])), &posted)
+        else {
+            panic!("a verdict");
+        };
+        assert_eq!((verdict.ids(), verdict.hits()), (&numbers[..], &[7, 0, 9, 0x7fff][..]));
+    }
+    let seven = VerdictRecord { control: c2h::verdict_control(0, 7, true), ..good(0, 0) };
+    assert_eq!(first(seven), Err(RecordError::IdCount { index: 0, is: 7, should: HITS_MAX }));
+    let stray = Checker::default().take(0, bytemuck::cast(hits(0, &[1])), &posted);
+    assert!(matches!(stray, Err(RecordError::Kind { is: RecordKind::Hits, .. })));
 }
 
 #[test]
@@ -83,15 +128,17 @@ fn every_wrong_field_of_a_verdict_has_its_error() {
     assert_eq!(wrong(|r| r.version = 3), RecordError::Version { index, is: 3, should: 0 });
     assert_eq!(wrong(|r| r.acl = 1 << 20), RecordError::Number { index, is: 1 << 20 });
     assert_eq!(wrong(|r| r.flags = 1 << 9), RecordError::Flags { index, is: 1 << 9 });
+    let is = Flags::TUNNEL | Flags::SUSPECT;
+    assert_eq!(wrong(|r| r.flags |= Flags::SUSPECT), RecordError::Flags { index, is });
     let seven = control(RecordKind::Verdict, 7, true);
     assert_eq!(
         wrong(|r| r.control = control(RecordKind::Verdict, 7, true)),
         RecordError::IdCount { index, is: 7, should: 6 }
     );
-    assert_eq!(wrong(|r| r.control = 0x9), RecordError::Control { index, control: 9 });
+    assert_eq!(wrong(|r| r.control = 0xb), RecordError::Control { index, control: 0xb });
     assert_eq!(
-        wrong(|r| r.control |= 0x100),
-        RecordError::Control { index, control: good(0, 0).control | 0x100 }
+        wrong(|r| r.control |= 0x800),
+        RecordError::Control { index, control: good(0, 0).control | 0x800 }
     );
     assert_ne!(seven, 0);
     let early = Checker::default().take(0, bytemuck::cast(good(0, 0)), &Sixty(0));

@@ -14,7 +14,10 @@ use wiresift_abi::image::Image;
 use super::*;
 use crate::conservation::{CallerCounters, ConservationError};
 use crate::error::Cause;
-use crate::fake::{FakeCard, Fault, SharedMappings, answer};
+use crate::fake::{FakeCard, Fault, SharedMappings, answer, hits_by};
+
+mod endurance;
+mod hostile;
 
 const VERSION: u16 = 0x1234;
 
@@ -46,8 +49,8 @@ fn packets(rng: &mut ChaCha8Rng, count: usize) -> Vec<Vec<u8>> {
 }
 
 /// A caller: posts packets in random portions, and checks every verdict by its packet's bytes.
-struct Caller {
-    card: Card<FakeCard>,
+struct Caller<T: Transport = FakeCard> {
+    card: Card<T>,
     rng: ChaCha8Rng,
     posted: VecDeque<Vec<u8>>,
     counters: CallerCounters,
@@ -57,10 +60,7 @@ struct Caller {
 
 impl Caller {
     fn try_new(seed: u64, faults: Vec<Fault>) -> Result<Self, DriverError> {
-        let card = Card::open(FakeCard::new(&LAB, seed, faults), config())?;
-        let rng = ChaCha8Rng::seed_from_u64(seed ^ 77);
-        let (posted, errors) = (VecDeque::new(), Vec::new());
-        Ok(Self { card, rng, posted, counters: CallerCounters::default(), errors })
+        Self::on(FakeCard::new(&LAB, seed, faults), seed)
     }
 
     fn new(seed: u64, faults: Vec<Fault>) -> Self {
@@ -70,6 +70,19 @@ impl Caller {
             caller.recover(error).unwrap();
         }
         caller
+    }
+}
+
+impl<T: Transport> Caller<T> {
+    fn on(transport: T, seed: u64) -> Result<Self, DriverError> {
+        Self::with(transport, config(), seed)
+    }
+
+    fn with(transport: T, config: Config, seed: u64) -> Result<Self, DriverError> {
+        let card = Card::open(transport, config)?;
+        let rng = ChaCha8Rng::seed_from_u64(seed ^ 77);
+        let (posted, errors) = (VecDeque::new(), Vec::new());
+        Ok(Self { card, rng, posted, counters: CallerCounters::default(), errors })
     }
 
     fn recover(&mut self, error: DriverError) -> Result<(), DriverError> {
@@ -90,6 +103,7 @@ impl Caller {
             self.counters.verdicts += 1;
             let (acl, flags, ids) = answer(&packet);
             assert_eq!((verdict.acl, verdict.flags, verdict.ids()), (acl, flags, &ids[..]));
+            assert_eq!(verdict.hits(), hits_by(&packet, 0));
             assert_eq!((usize::from(verdict.length), verdict.version), (packet.len(), VERSION));
         }
         result.map(|count| assert_eq!(count, verdicts.len()))

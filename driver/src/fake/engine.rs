@@ -10,8 +10,11 @@ use wiresift_abi::csr::{self, CONTROL_ENABLE, Counter, Csr, ErrorCode};
 use wiresift_abi::h2c::{BatchHeader, BatchKind, PACKET_BYTES_MAX, packet_lines};
 use wiresift_abi::vector::Flags;
 
-use super::{FakeCard, Fault, Pipeline, answer_by, lock};
+use super::{FakeCard, Fault, Pipeline, answer_by, hits_by, lock};
 use crate::transport::Direction;
+
+/// Faults of a troubled card that wait for their moment at most.
+const FAULTS_WAITING: usize = 40;
 
 impl FakeCard {
     pub(super) fn halt(&mut self, error: ErrorCode, detail: u32) {
@@ -52,14 +55,18 @@ impl FakeCard {
 
     /// What happens in one moment.
     pub(super) fn step(&mut self) {
-        if self.is_hung {
+        if self.is_hung || self.gone_ns.is_some() {
             return;
         }
         for _ in 0..self.rng.random_range(0..40) {
-            if !self.is_running() || self.pipeline.cidx == self.reg(Csr::H2cPidx) || self.is_hung {
+            let is_done = self.pipeline.cidx == self.reg(Csr::H2cPidx);
+            if !self.is_running() || is_done || self.is_hung || self.gone_ns.is_some() {
                 break;
             }
             self.fetch();
+        }
+        if self.now_ns < self.late_until_ns {
+            return;
         }
         while self.is_running() && !self.pipeline.results.is_empty() && self.rng.random_ratio(7, 8) {
             if !self.write_line() {
@@ -161,6 +168,13 @@ impl FakeCard {
         self.packets += 1;
         self.count(Counter::PacketsIn, 1);
         self.count(Counter::PacketBytes, length as u64);
+        if self.trouble.is_some_and(|one_in| self.rng.random_ratio(1, one_in)) {
+            // Some faults wait long for their moment; the one that waits longest makes room.
+            if self.faults.len() >= FAULTS_WAITING {
+                self.faults.remove(0);
+            }
+            self.add_any();
+        }
         if let Some(Fault::Halt { error, .. }) =
             self.fires(|f| matches!(f, Fault::Halt { at: n, .. } if *n == at))
         {
@@ -172,11 +186,26 @@ impl FakeCard {
             self.is_hung = true;
             return;
         }
+        if self.fires(|f| matches!(f, Fault::Unplug { at: n } if *n == at)).is_some() {
+            self.gone_ns = Some(self.now_ns);
+            lock(&self.mappings).is_enabled = false;
+            return;
+        }
+        if self.fires(|f| matches!(f, Fault::Reset { at: n } if *n == at)).is_some() {
+            return self.reset();
+        }
+        if let Some(Fault::Late { ns, .. }) =
+            self.fires(|f| matches!(f, Fault::Late { at: n, .. } if *n == at))
+        {
+            self.late_until_ns = self.now_ns + ns;
+        }
         let mut packet = std::mem::take(&mut self.pipeline.packet);
         packet.truncate(length);
         self.pipeline.items.pop_front();
-        let answer = answer_by(&packet, self.tables());
-        self.pipeline.results.push_back(records_of(&packet, answer, self.pipeline.sequence, self.version));
+        let tables = self.tables();
+        let (answer, hits) = (answer_by(&packet, tables), hits_by(&packet, tables));
+        let records = records_of(&packet, answer, &hits, self.pipeline.sequence, self.version);
+        self.pipeline.results.push_back(records);
         self.pipeline.sequence = self.pipeline.sequence.wrapping_add(1);
     }
 
@@ -274,7 +303,9 @@ impl FakeCard {
         }
         if self.reg(Csr::IrqControl) & csr::IRQ_ARM != 0 {
             self.set(Csr::IrqControl, 0);
-            self.is_irq = true;
+            let at = self.interrupts;
+            self.interrupts += 1;
+            self.is_irq |= self.fires(|f| matches!(f, Fault::LoseInterrupt { at: n } if *n == at)).is_none();
         }
     }
 }
@@ -283,6 +314,7 @@ impl FakeCard {
 fn records_of(
     packet: &[u8],
     (acl, flags, ids): (Option<u32>, Flags, Vec<u32>),
+    hits: &[u32],
     sequence: u32,
     version: u16,
 ) -> Vec<[u64; 2]> {
@@ -292,14 +324,16 @@ fn records_of(
         flags: flags.0,
         length: packet.len() as u16,
         version,
-        control: c2h::control(RecordKind::Verdict, ids.len(), false),
+        control: c2h::verdict_control(ids.len(), hits.len(), false),
     };
     let mut records = vec![bytemuck::cast(verdict)];
-    for some in ids.chunks(c2h::IDS_PER_RECORD) {
-        let control = c2h::control(RecordKind::Ids, some.len(), false);
-        let mut record = IdRecord { ids: [0; 3], sequence: sequence as u16, control };
-        record.ids[..some.len()].copy_from_slice(some);
-        records.push(bytemuck::cast(record));
+    for (kind, list) in [(RecordKind::Ids, &ids[..]), (RecordKind::Hits, hits)] {
+        for some in list.chunks(c2h::IDS_PER_RECORD) {
+            let control = c2h::control(kind, some.len(), false);
+            let mut record = IdRecord { ids: [0; 3], sequence: sequence as u16, control };
+            record.ids[..some.len()].copy_from_slice(some);
+            records.push(bytemuck::cast(record));
+        }
     }
     records
 }

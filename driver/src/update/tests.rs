@@ -21,6 +21,7 @@ const CONFIG: Config = Config {
     reread_ns: 20_000,
     timeout_ns: 1_000_000,
     recoveries: 3,
+    spin_ns: u64::MAX,
 };
 
 /// A packet in flight: its bytes, and version and hash of the tables that are to decide it.

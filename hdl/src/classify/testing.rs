@@ -242,6 +242,9 @@ impl Model {
             Opcode::WriteTcamHigh => self.keys[index] = Some(tcam_of_halves(&[self.low, command.data])),
             Opcode::WriteTcamEntry => self.entries[index] = command.data,
             Opcode::Commit => self.version = command.index,
+            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {
+                panic!("a command of the payload matcher")
+            }
         }
         true
     }

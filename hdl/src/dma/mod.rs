@@ -1,4 +1,6 @@
-//! The card's side of host memory: the only two blocks that put addresses on the bus.
+//! The card's side of host memory: [`fetch`] and [`mod@write`] are the only blocks that put addresses on the bus.
 
 pub mod fetch;
+pub mod interrupt;
+pub mod status;
 pub mod write;

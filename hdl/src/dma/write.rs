@@ -1,4 +1,4 @@
-//! Writes the C2H ring and the status line.
+//! Writes the C2H ring and, between its lines, the status line.
 //!
 //! ```text
 //!                          +--------+
@@ -15,43 +15,36 @@
 //! write a line, one line a cycle where a line is a beat. Answers come in order; `c2h_pidx` counts the
 //! records that were acknowledged.
 //!
-//! The status line is written when something in it changed and no line can be taken, or 64 lines have
-//! gone by; one is in flight at most. It tells of acknowledged records only, so it never runs ahead of
-//! them. An interrupt is raised when the bus has acknowledged one while `irq_arm` was high.
+//! The status line ([`crate::dma::status`]) is written when something in it changed and no line can be
+//! taken, or 64 lines have gone by; one is in flight at most. It tells of acknowledged records only, so
+//! it never runs ahead of them. An interrupt ([`crate::dma::interrupt`]) is raised when the bus has
+//! acknowledged one while `irq_arm` was high.
+//!
+//! The geometry says how many writes are in flight at most: a line a cycle takes as many as the bus
+//! takes cycles to answer one, so 256 cover 1 us at 250 MHz.
 //!
 //! `enable` low: nothing is begun any more, `idle` rises when everything begun was answered, and
 //! only then can `enable` start it again, with every index at zero.
 
-use std::mem::offset_of;
-
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::{LINE_BITS, LINE_BYTES};
-use wiresift_abi::c2h::{LINE_RECORDS, RECORD_BYTES, RECORDS_LOG2_MAX, RECORDS_LOG2_MIN, StatusLine};
-use wiresift_abi::csr::{ErrorCode, STATUS_IDLE};
+use wiresift_abi::c2h::{LINE_RECORDS, RECORD_BYTES, RECORDS_LOG2_MAX, RECORDS_LOG2_MIN};
+use wiresift_abi::csr::ErrorCode;
+use wiresift_abi::geometry::Geometry;
 
+use super::interrupt::Interrupt;
+use super::status::{FLIGHT_BITS, STATUS_BITS, Status};
 use crate::prim::distance::Distance;
 use crate::prim::skid::RegisterSlice;
 
-/// Writes in flight at most: enough for a line every four cycles with 250 cycles of latency.
-const WRITES_IN_FLIGHT: usize = 64;
-/// Lines after which a status line goes first, power of two.
-const STATUS_LINES_LOG2: usize = 6;
 /// Cycles from a line's taking to its being seen in the room, and so lines that may not be seen yet.
 const LINES_UNSEEN: usize = 2;
-/// Words of the status line that say something, the number of writes included.
-const STATUS_WORDS: usize = 6;
-/// Words whose change is a reason to write it.
-const TOLD_WORDS: usize = STATUS_WORDS - 1;
-const TOLD_BITS: usize = TOLD_WORDS * 32;
-
 /// Bits of the number of records that the host has not consumed.
 const AHEAD_BITS: usize = 24;
 const _: () = assert!(AHEAD_BITS > RECORDS_LOG2_MAX as usize + 1);
-
-const _: () = assert!(offset_of!(StatusLine, h2c_cidx) == 0 && offset_of!(StatusLine, c2h_pidx) == 4);
-const _: () = assert!(offset_of!(StatusLine, status) == 8 && offset_of!(StatusLine, error) == 12);
-const _: () = assert!(offset_of!(StatusLine, packets_in) == 16 && offset_of!(StatusLine, writes) == 20);
+/// Bits of the number of lines of a ring.
+const LINES_BITS: usize = RECORDS_LOG2_MAX as usize - LINE_RECORDS.ilog2() as usize + 1;
 
 // A ring of one line would end with its first.
 const _: () = assert!(1 << RECORDS_LOG2_MIN >= 2 * LINE_RECORDS);
@@ -159,11 +152,10 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     rested: DFF<Bit>,
     failed: DFF<Bit>,
     record_failed: DFF<Bit>,
-    status_failed: DFF<Bit>,
 
     ring_records: DFF<Bits<32>>,
     /// Lines up to the end of the ring, the next one included; whether it is the last.
-    left: DFF<Bits<32>>,
+    left: DFF<Bits<LINES_BITS>>,
     at_end: DFF<Bit>,
     /// Most records that may be ahead where there is room for a line, and with the margin.
     line_limit: DFF<Bits<AHEAD_BITS>>,
@@ -186,29 +178,15 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     high_carried: DFF<Bits<32>>,
     beat: DFF<Bits<2>>,
 
-    in_flight: DFF<Bits<8>>,
+    in_flight: DFF<Bits<FLIGHT_BITS>>,
     may_fly: DFF<Bit>,
     /// Records acknowledged.
     acknowledged: DFF<Bits<32>>,
     b_valid: DFF<Bit>,
     b_resp: DFF<Bits<2>>,
 
-    /// What the last status line said, as far as it is compared.
-    told: DFF<Bits<TOLD_BITS>>,
-    changed: [DFF<Bit>; TOLD_WORDS],
-    /// The next write is a status line.
-    turn: DFF<Bit>,
-    /// One is in flight, behind that many other writes.
-    open: DFF<Bit>,
-    before_it: DFF<Bits<8>>,
-    lines_since: DFF<Bits<STATUS_LINES_LOG2>>,
-    overdue: DFF<Bit>,
-    /// Number of the next status line.
-    writes: DFF<Bits<32>>,
-
-    irq_owed: DFF<Bit>,
-    irq_raised: DFF<Bit>,
-    irqs: DFF<Bits<32>>,
+    teller: Status,
+    interrupt: Interrupt,
 
     error_found: DFF<Bit>,
     code: DFF<Bits<8>>,
@@ -222,17 +200,15 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     take: Signal<Local, Bit>,
     tell: Signal<Local, Bit>,
     begin_write: Signal<Local, Bit>,
+    start: Signal<Local, Bit>,
+    status_answer: Signal<Local, Bit>,
     credit: Signal<Local, Bit>,
     bad: Signal<Local, Bit>,
-    status_answer: Signal<Local, Bit>,
     low: Signal<Local, Bits<32>>,
     high_now: Signal<Local, Bits<32>>,
     base_low: Signal<Local, Bits<32>>,
     base_high: Signal<Local, Bits<32>>,
     ring_lines: Signal<Local, Bits<32>>,
-    now: Signal<Local, Bits<TOLD_BITS>>,
-    compared: Signal<Local, Bits<TOLD_BITS>>,
-    any_changed: Signal<Local, Bit>,
     w_last: Signal<Local, Bit>,
     w_shift: Signal<Local, Bits<10>>,
     w_line: Signal<Local, Bits<LINE_BITS>>,
@@ -240,12 +216,12 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     one: Constant<Bits<32>>,
     line_records: Constant<Bits<32>>,
     margin_records: Constant<Bits<32>>,
-    two: Constant<Bits<32>>,
+    one_line: Constant<Bits<LINES_BITS>>,
+    two_lines: Constant<Bits<LINES_BITS>>,
     line_records_log2: Constant<Bits<8>>,
     line_bytes: Constant<Bits<33>>,
-    compare: Constant<Bits<TOLD_BITS>>,
-    none_in_flight: Constant<Bits<8>>,
-    fly_limit: Constant<Bits<8>>,
+    none_in_flight: Constant<Bits<FLIGHT_BITS>>,
+    fly_limit: Constant<Bits<FLIGHT_BITS>>,
     beat_last: Constant<Bits<2>>,
     beats_less_one: Constant<Bits<8>>,
     beat_bits_log2: Constant<Bits<4>>,
@@ -257,22 +233,21 @@ pub struct Writer<const BEAT_BITS: usize, const STRB_BITS: usize> {
     code_cidx: Constant<Bits<8>>,
 }
 
-/// The bits whose change is a reason to write the status line: not STATUS.IDLE, which the writing
-/// itself changes.
-fn compare() -> Bits<TOLD_BITS> {
-    all_ones().replace_bit(64 + STATUS_IDLE.trailing_zeros() as usize, false)
-}
-
 /// A value with every bit set.
 fn all_ones<const N: usize>() -> Bits<N> {
     !Bits::<N>::default()
 }
 
-impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BITS, STRB_BITS> {
+impl<const BEAT_BITS: usize, const STRB_BITS: usize> Writer<BEAT_BITS, STRB_BITS> {
+    /// The writer of that geometry.
+    ///
     /// # Panics
-    /// When the beat is not 16, 32 or 64 bytes, or `STRB_BITS` is not an eighth of it.
-    fn default() -> Self {
-        assert!(matches!(BEAT_BITS, 128 | 256 | 512) && STRB_BITS * 8 == BEAT_BITS);
+    /// When the sizes of the type are not those of the geometry, or the counter of writes in flight is too small.
+    pub fn new(geometry: &Geometry) -> Self {
+        assert!(BEAT_BITS == geometry.beat_bytes * 8 && STRB_BITS == geometry.beat_bytes);
+        assert!(matches!(BEAT_BITS, 128 | 256 | 512), "a beat is 16, 32 or 64 bytes");
+        // What is begun is seen two cycles later, so the counter stays below the limit.
+        assert!((3..=1 << FLIGHT_BITS).contains(&geometry.writes_in_flight));
         const { assert!(LINE_RECORDS.is_power_of_two() && LINE_RECORDS * RECORD_BYTES == LINE_BYTES) };
         Self {
             clock: Default::default(),
@@ -326,7 +301,6 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             rested: Default::default(),
             failed: Default::default(),
             record_failed: Default::default(),
-            status_failed: Default::default(),
             ring_records: Default::default(),
             left: Default::default(),
             at_end: Default::default(),
@@ -349,17 +323,8 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             acknowledged: Default::default(),
             b_valid: Default::default(),
             b_resp: Default::default(),
-            told: Default::default(),
-            changed: Default::default(),
-            turn: Default::default(),
-            open: Default::default(),
-            before_it: Default::default(),
-            lines_since: Default::default(),
-            overdue: Default::default(),
-            writes: Default::default(),
-            irq_owed: Default::default(),
-            irq_raised: Default::default(),
-            irqs: Default::default(),
+            teller: Default::default(),
+            interrupt: Default::default(),
             error_found: Default::default(),
             code: Default::default(),
             detail: Default::default(),
@@ -371,29 +336,27 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Default for Writer<BEAT_BIT
             take: Default::default(),
             tell: Default::default(),
             begin_write: Default::default(),
+            start: Default::default(),
+            status_answer: Default::default(),
             credit: Default::default(),
             bad: Default::default(),
-            status_answer: Default::default(),
             low: Default::default(),
             high_now: Default::default(),
             base_low: Default::default(),
             base_high: Default::default(),
             ring_lines: Default::default(),
-            now: Default::default(),
-            compared: Default::default(),
-            any_changed: Default::default(),
             w_last: Default::default(),
             w_shift: Default::default(),
             w_line: Default::default(),
             one: Constant::new(1.into()),
             line_records: Constant::new(LINE_RECORDS.to_bits()),
             margin_records: Constant::new((LINES_UNSEEN * LINE_RECORDS + LINE_RECORDS).to_bits()),
-            two: Constant::new(2u32.to_bits()),
+            one_line: Constant::new(1.into()),
+            two_lines: Constant::new(2.into()),
             line_records_log2: Constant::new(LINE_RECORDS.ilog2().to_bits()),
             line_bytes: Constant::new(LINE_BYTES.to_bits()),
-            compare: Constant::new(compare()),
             none_in_flight: Constant::new(0.into()),
-            fly_limit: Constant::new((WRITES_IN_FLIGHT - 2).to_bits()),
+            fly_limit: Constant::new((geometry.writes_in_flight - 2).to_bits()),
             beat_last: Constant::new((LINE_BITS / BEAT_BITS - 1).to_bits()),
             beats_less_one: Constant::new((LINE_BITS / BEAT_BITS - 1).to_bits()),
             beat_bits_log2: Constant::new((BEAT_BITS.ilog2() as usize).to_bits()),
@@ -417,7 +380,6 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             rested,
             failed,
             record_failed,
-            status_failed,
             ring_records,
             left,
             at_end,
@@ -438,16 +400,6 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             acknowledged,
             b_valid,
             b_resp,
-            told,
-            turn,
-            open,
-            before_it,
-            lines_since,
-            overdue,
-            writes,
-            irq_owed,
-            irq_raised,
-            irqs,
             error_found,
             code,
             detail,
@@ -459,9 +411,10 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         self.addresses.reset.next = self.reset.val();
         self.data.clock.next = self.clock.val();
         self.data.reset.next = self.reset.val();
-        for i in 0..TOLD_WORDS {
-            self.changed[i].clock.next = self.clock.val();
-        }
+        self.teller.clock.next = self.clock.val();
+        self.teller.reset.next = self.reset.val();
+        self.interrupt.clock.next = self.clock.val();
+        self.interrupt.reset.next = self.reset.val();
         for i in 0..LINES_UNSEEN {
             self.recent[i].clock.next = self.clock.val();
         }
@@ -488,6 +441,8 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         self.credit_wait.next =
             self.running.q.val() & self.s_axis_tvalid.val() & !self.credit.val() & !self.failed.q.val();
 
+        self.start.next = !self.running.q.val() & self.rested.q.val() & self.enable.val();
+
         // What is begun in this cycle: a line, or the status line.
         self.quiet.next = self.in_flight.q.val() == self.none_in_flight.val();
         self.ready.next = self.running.q.val()
@@ -496,9 +451,9 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             & self.addresses.s_axis_tready.val()
             & self.data.s_axis_tready.val();
         self.s_axis_tready.next =
-            self.ready.val() & self.credit.val() & !self.turn.q.val() & !self.failed.q.val();
+            self.ready.val() & self.credit.val() & !self.teller.turn.val() & !self.failed.q.val();
         self.take.next = self.s_axis_tvalid.val() & self.s_axis_tready.val();
-        self.tell.next = self.ready.val() & self.turn.q.val();
+        self.tell.next = self.ready.val() & self.teller.turn.val();
         self.begin_write.next = self.take.val() | self.tell.val();
         self.recent[0].d.next = self.take.val();
         self.recent[1].d.next = self.recent[0].q.val();
@@ -514,60 +469,37 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             self.high_now.next = self.high_carried.q.val();
         }
         if self.take.val() {
-            self.left.d.next = self.left.q.val() - self.one.val();
-            self.at_end.d.next = self.left.q.val() == self.two.val();
+            self.left.d.next = self.left.q.val() - self.one_line.val();
+            self.at_end.d.next = self.left.q.val() == self.two_lines.val();
             self.taken.d.next = self.taken.q.val() + self.line_records.val();
             self.address_low.d.next = self.address_low.q.val() + self.line_bytes.val();
             if self.at_end.q.val() {
-                self.left.d.next = self.ring_lines.val();
+                self.left.d.next = self.ring_lines.val().get_bits::<LINES_BITS>(0);
                 self.address_low.d.next = bit_cast::<33, 32>(self.base_low.val());
             }
         }
 
-        // What the status line says.
-        self.now.next = bit_cast::<TOLD_BITS, 32>(self.h2c_cidx.val())
-            | (bit_cast::<TOLD_BITS, 32>(self.acknowledged.q.val()) << 32)
-            | (bit_cast::<TOLD_BITS, 32>(self.status.val()) << 64)
-            | (bit_cast::<TOLD_BITS, 32>(self.error_register.val()) << 96)
-            | (bit_cast::<TOLD_BITS, 32>(self.packets_in.val()) << 128);
-        self.compared.next = self.now.val() & self.compare.val();
-        self.any_changed.next = false;
-        for i in 0..TOLD_WORDS {
-            self.changed[i].d.next =
-                self.compared.val().get_bits::<32>(i * 32) != self.told.q.val().get_bits::<32>(i * 32);
-            self.any_changed.next = self.any_changed.val() | self.changed[i].q.val();
-        }
-        self.turn.d.next = self.any_changed.val()
-            & !self.open.q.val()
-            & !self.turn.q.val()
-            & !self.status_failed.q.val()
-            & (self.overdue.q.val() | !self.s_axis_tvalid.val() | !self.credit.val() | self.failed.q.val());
-        if self.turn.q.val() & !self.tell.val() {
-            self.turn.d.next = true;
-        }
-        if self.take.val() {
-            self.lines_since.d.next = self.lines_since.q.val() + 1;
-            if self.lines_since.q.val().all() {
-                self.overdue.d.next = true;
-            }
-        }
-        if self.tell.val() {
-            self.told.d.next = self.compared.val();
-            self.writes.d.next = self.writes.q.val() + self.one.val();
-            self.lines_since.d.next = 0.into();
-            self.overdue.d.next = false;
-            self.open.d.next = true;
-        }
+        // The status line.
+        self.teller.running.next = self.running.q.val();
+        self.teller.start.next = self.start.val();
+        self.teller.h2c_cidx.next = self.h2c_cidx.val();
+        self.teller.c2h_pidx.next = self.acknowledged.q.val();
+        self.teller.status.next = self.status.val();
+        self.teller.error_register.next = self.error_register.val();
+        self.teller.packets_in.next = self.packets_in.val();
+        self.teller.lull.next = !self.s_axis_tvalid.val() | !self.credit.val() | self.failed.q.val();
+        self.teller.line.next = self.take.val();
+        self.teller.begun.next = self.tell.val();
+        self.teller.in_flight.next = self.in_flight.q.val();
 
         self.addresses.s_axis_tvalid.next = self.begin_write.val();
         self.addresses.s_axis_tdata.next =
             bit_cast::<64, 32>(self.low.val()) | (bit_cast::<64, 32>(self.high_now.val()) << 32);
         self.data.s_axis_tvalid.next = self.begin_write.val();
         self.data.s_axis_tdata.next = self.s_axis_tdata.val();
-        if self.turn.q.val() {
+        if self.teller.turn.val() {
             self.addresses.s_axis_tdata.next = self.status_base.val();
-            self.data.s_axis_tdata.next = bit_cast::<LINE_BITS, TOLD_BITS>(self.now.val())
-                | (bit_cast::<LINE_BITS, 32>(self.writes.q.val()) << 160);
+            self.data.s_axis_tdata.next = bit_cast::<LINE_BITS, STATUS_BITS>(self.teller.data.val());
         }
 
         // The bus.
@@ -604,16 +536,9 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         }
         self.may_fly.d.next = self.in_flight.q.val() < self.fly_limit.val();
         self.bad.next = self.b_valid.q.val() & self.b_resp.q.val().get_bit(1);
-        self.status_answer.next =
-            self.b_valid.q.val() & self.open.q.val() & (self.before_it.q.val() == self.none_in_flight.val());
-        if self.tell.val() {
-            self.before_it.d.next = self.in_flight.q.val();
-            if self.b_valid.q.val() {
-                self.before_it.d.next = self.in_flight.q.val() - 1;
-            }
-        } else if self.open.q.val() & self.b_valid.q.val() {
-            self.before_it.d.next = self.before_it.q.val() - 1;
-        }
+        self.status_answer.next = self.b_valid.q.val() & self.teller.oldest.val();
+        self.teller.answered.next = self.b_valid.q.val();
+        self.teller.bad.next = self.bad.val();
         self.error_found.d.next = false;
         self.response_bad.d.next = self.bad.val();
         if self.running.q.val()
@@ -627,19 +552,14 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             self.code.d.next = self.code_cidx.val();
             self.detail.d.next = self.exact.b_then.val();
         }
-        if self.b_valid.q.val() {
-            if self.status_answer.val() {
-                self.open.d.next = false;
-            } else if !self.record_failed.q.val() & !self.bad.val() {
-                self.acknowledged.d.next = self.acknowledged.q.val() + self.line_records.val();
-            }
+        if self.b_valid.q.val() & !self.status_answer.val() & !self.record_failed.q.val() & !self.bad.val() {
+            self.acknowledged.d.next = self.acknowledged.q.val() + self.line_records.val();
         }
         if self.bad.val() {
             self.error_found.d.next = true;
             self.failed.d.next = true;
             self.detail.d.next = bit_cast::<32, 2>(self.b_resp.q.val());
             if self.status_answer.val() {
-                self.status_failed.d.next = true;
                 self.code.d.next = self.code_status.val();
             } else {
                 self.record_failed.d.next = true;
@@ -647,25 +567,13 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             }
         }
 
-        // One interrupt for each time it was armed.
-        self.irq_disarm.next = false;
-        if self.irq_raised.q.val() {
-            if self.irq_ack.val() {
-                self.irq_raised.d.next = false;
-                self.irqs.d.next = self.irqs.q.val() + self.one.val();
-            }
-        } else if self.irq_owed.q.val() {
-            self.irq_raised.d.next = true;
-            self.irq_owed.d.next = false;
-            self.irq_disarm.next = true;
-        }
-        // ARM falls a cycle behind the pulse that clears it.
-        if self.status_answer.val() & !self.bad.val() & self.irq_arm.val() & !self.irq_owed.q.val() {
-            self.irq_owed.d.next = true;
-        }
+        self.interrupt.told.next = self.status_answer.val() & !self.bad.val();
+        self.interrupt.arm.next = self.irq_arm.val();
+        self.irq_disarm.next = self.interrupt.disarm.val();
+        self.irq_req.next = self.interrupt.req.val();
+        self.interrupt.ack.next = self.irq_ack.val();
+        self.irq_count.next = self.interrupt.count.val();
 
-        self.irq_req.next = self.irq_raised.q.val();
-        self.irq_count.next = self.irqs.q.val();
         self.c2h_pidx.next = self.acknowledged.q.val();
         self.idle.next = self.quiet.val();
         self.error.next = self.error_found.q.val();
@@ -682,23 +590,16 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
         self.rested.d.next = self.quiet.val() & !self.running.q.val();
         if self.running.q.val() {
             self.running.d.next = self.enable.val();
-        } else if self.rested.q.val() & self.enable.val() {
+        }
+        if self.start.val() {
             self.running.d.next = true;
             self.failed.d.next = false;
             self.record_failed.d.next = false;
-            self.status_failed.d.next = false;
             self.taken.d.next = 0.into();
-            self.left.d.next = self.ring_lines.val();
+            self.left.d.next = self.ring_lines.val().get_bits::<LINES_BITS>(0);
             self.at_end.d.next = false;
             self.acknowledged.d.next = 0.into();
             self.address_low.d.next = bit_cast::<33, 32>(self.base_low.val());
-            self.told.d.next = 0.into();
-            self.writes.d.next = self.one.val();
-            self.lines_since.d.next = 0.into();
-            self.overdue.d.next = false;
-        }
-        if !self.running.q.val() {
-            self.turn.d.next = false;
         }
         if self.reset.val() {
             self.running.d.next = false;
@@ -706,11 +607,6 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Logic for Writer<BEAT_BITS,
             self.beat.d.next = 0.into();
             self.in_flight.d.next = 0.into();
             self.b_valid.d.next = false;
-            self.open.d.next = false;
-            self.turn.d.next = false;
-            self.irq_owed.d.next = false;
-            self.irq_raised.d.next = false;
-            self.irqs.d.next = 0.into();
             self.error_found.d.next = false;
         }
     }

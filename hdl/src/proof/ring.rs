@@ -1,6 +1,6 @@
 //! Proofs of the blocks that take the rings apart and put them together.
 
-use super::{emitted, holds};
+use super::{emitted, holds, holds_by_induction, inside};
 use crate::ring::pack::Pack;
 use crate::ring::unpack::Unpack;
 
@@ -11,6 +11,27 @@ fn unpacking_keeps_order_and_loses_nothing() {
         ("items$d = items$q - one_item;", "items$d = items$q;"),
     ];
     holds("unpacking", &emitted(Unpack::<512>::default()), include_str!("../../formal/unpack.sv"), &mutants);
+}
+
+#[test]
+fn every_beat_of_a_packet_comes_out_once_and_in_its_place() {
+    // The narrowest beat: four to a line, so that there are beats to swallow.
+    let properties = include_str!("../../formal/unpack_inside.sv").replace("BITS_OF_BEAT", "128");
+    let verilog = inside(&emitted(Unpack::<128>::default()), "", &properties);
+    let mutants = [("free = ~out_valid$q | m_axis_tready;", "free = 1'b1;"), ("whole_at$d = two_at;", "")];
+    holds_by_induction("packets in the unpacking", &verilog, 20, &mutants);
+}
+
+#[test]
+fn the_packer_keeps_the_order_of_the_records_and_loses_none() {
+    let properties = include_str!("../../formal/pack_inside.sv");
+    let verilog = inside(&emitted(Pack::<2, 3>::default()), "f_mark,f_which,", properties);
+    let mutants = [
+        ("(&held_count$q & fresh_count$q[32'h0])", "1'b0"),
+        ("                held$d = 32'h0;", ""),
+        ("id$4 << id_lsb$1", "id$3 << id_lsb$1"),
+    ];
+    holds_by_induction("order of the record packer", &verilog, 20, &mutants);
 }
 
 #[test]

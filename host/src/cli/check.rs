@@ -30,6 +30,9 @@ const NEVER_SHOWN: usize = 10;
 /// to standard output all the same.
 pub fn run(args: &CheckArgs) -> Result<String> {
     let rules = args.rules.load_rules()?;
+    if !args.explain.is_empty() {
+        return super::explain::explain(&rules, &args.explain);
+    }
     let metadata = Metadata::of(&rules);
     let mut text = String::new();
     if args.verbose {
@@ -50,20 +53,42 @@ pub fn run(args: &CheckArgs) -> Result<String> {
     }
 }
 
-/// Class and reason as texts.
+/// Name of the class, and what it means or why it is that one.
 fn class_of(signature: &SignatureInfo) -> (&'static str, &str) {
+    let name = signature.class.name();
     match &signature.class {
-        RuleClass::Exact => ("exact", "the card decides it from the header"),
-        RuleClass::Refused(reason) => ("refused", reason),
+        RuleClass::Prefilter(reason) | RuleClass::Refused(reason) => (name, reason),
+        class => (name, class.meaning()),
     }
 }
 
-/// A table of classes and reasons with the number of signatures of each, the most frequent ones or all;
-/// nothing without signatures.
+/// Two tables: the number of signatures of each class, and the reasons for the classes that are not exact, the most
+/// frequent ones or all; nothing without signatures.
 pub fn classes(signatures: &[SignatureInfo], all: bool) -> String {
+    if signatures.is_empty() {
+        return String::new();
+    }
+    let mut builder = Builder::default();
+    builder.push_record(["class", "signatures", "share", "what it means"]);
+    for class in RuleClass::each() {
+        let name = class.name();
+        let count = signatures.iter().filter(|signature| signature.class.name() == name).count();
+        let share = format!("{:.1} %", 100.0 * count as f64 / signatures.len() as f64);
+        builder.push_record([name, &count.to_string(), &share, class.meaning()]);
+    }
+    let mut table = builder.build();
+    table.with(Style::rounded());
+    table.modify(Columns::new(1..3), Alignment::right());
+    format!("{table}\n{}", reasons(signatures, all))
+}
+
+/// Why signatures are prefilters or refused; one may count in several rows.
+fn reasons(signatures: &[SignatureInfo], all: bool) -> String {
     let mut counts = BTreeMap::<(&str, &str), usize>::new();
     for signature in signatures {
-        *counts.entry(class_of(signature)).or_default() += 1;
+        for reason in signature.class.kinds() {
+            *counts.entry((signature.class.name(), reason)).or_default() += 1;
+        }
     }
     if counts.is_empty() {
         return String::new();
@@ -71,7 +96,7 @@ pub fn classes(signatures: &[SignatureInfo], all: bool) -> String {
     let mut rows = counts.into_iter().collect::<Vec<_>>();
     rows.sort_by_key(|((class, reason), count)| (*class, std::cmp::Reverse(*count), *reason));
     let mut builder = Builder::default();
-    builder.push_record(["class", "signatures", "reason"]);
+    builder.push_record(["class", "signatures", "reason (one may have several)"]);
     let shown = if all { rows.len() } else { REASONS_SHOWN.min(rows.len()) };
     for ((class, reason), count) in &rows[..shown] {
         builder.push_record([*class, &count.to_string(), *reason]);
@@ -79,7 +104,7 @@ pub fn classes(signatures: &[SignatureInfo], all: bool) -> String {
     let others = rows[shown..].iter().map(|(_, count)| count).sum::<usize>();
     if others > 0 {
         let reasons = format!("{} other reasons, see `wiresift check --verbose`", rows.len() - shown);
-        builder.push_record(["refused", &others.to_string(), &reasons]);
+        builder.push_record(["", &others.to_string(), &reasons]);
     }
     let mut table = builder.build();
     table.with(Style::rounded());
@@ -140,7 +165,9 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
     }
     rows.extend([
         ("ACL rules".to_owned(), report.acl_rules.to_string()),
-        ("signatures evaluated".to_owned(), of(report.exact, report.signatures)),
+        ("signatures evaluated".to_owned(), of(report.evaluated, report.signatures)),
+        ("patterns".to_owned(), report.patterns.to_string()),
+        ("signatures without a pattern".to_owned(), report.without_pattern.to_string()),
         ("signature headers".to_owned(), report.headers.to_string()),
         ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
         ("entries cut into pieces".to_owned(), report.cut.to_string()),

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use wiresift_host::capture::STANDARD_INPUT;
 use wiresift_host::metadata::Metadata;
-use wiresift_host::report::Report;
 use wiresift_host::report::csv::Csv;
 use wiresift_host::report::eve::Eve;
+use wiresift_host::report::suspects::Suspects;
 use wiresift_host::report::table::Table;
+use wiresift_host::report::{Both, Report};
 use wiresift_host::session::{self, Plan};
 use wiresift_host::watch::Watch;
 
@@ -57,14 +58,18 @@ impl ClassifyArgs {
             None => Box::new(io::stdout()),
         };
         let out = BufWriter::with_capacity(OUTPUT_BYTES, out);
-        Ok(match self.format {
+        let report: Box<dyn Report> = match self.format {
             Format::Table => Box::new(Table::new(out, metadata)),
             Format::Csv => Box::new(Csv::new(out, metadata)),
             Format::Eve => {
                 let names = self.captures.iter().map(|capture| capture.display().to_string()).collect();
                 Box::new(Eve::new(out, metadata, names))
             }
-        })
+        };
+        let Some(path) = &self.suspects else { return Ok(report) };
+        let file = File::create(path).with_context(|| path.display().to_string())?;
+        let suspects = Suspects::new(BufWriter::with_capacity(OUTPUT_BYTES, file), self.suspect_flows);
+        Ok(Box::new(Both(report, Box::new(suspects))))
     }
 
     /// A bar is for people, and would be torn by lines that come to the same terminal.

@@ -3,15 +3,19 @@
 mod check;
 mod classify;
 mod device;
+mod devices;
+mod explain;
 mod image;
 mod load;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wiresift_abi::geometry::{self, Geometry};
+use wiresift_host::devices::Address;
 use wiresift_host::rules::Reading;
 
 /// Sifts packets by access control lists and signatures, on a card or as a card would.
@@ -36,6 +40,12 @@ enum Command {
     Compile(CompileArgs),
     /// Show what is in a rule image.
     Inspect(InspectArgs),
+    /// List the cards of this machine, and what is missing to use them.
+    Devices(DevicesArgs),
+    /// Bind a card to vfio-pci, so that a process can use it (needs root).
+    Bind(BindArgs),
+    /// Give a card back to the driver that the kernel picks (needs root).
+    Unbind(UnbindArgs),
 }
 
 /// Where the rules come from and what they are compiled for.
@@ -66,15 +76,32 @@ struct RuleArgs {
 struct ClassifyArgs {
     #[command(flatten)]
     rules: RuleArgs,
-    /// What decides the packets.
-    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    /// What decides the packets: `cpu`, this machine by the tables of the rule image; `vfio:ADDRESS`, the card at that
+    /// address of the bus (for example vfio:0000:01:00.0); `vfio-user:SOCKET`, a card that another process serves;
+    /// `rtl`, the simulated card, every clock cycle of it, so thousands of packets a second; `reference`, which tries
+    /// every rule as it is written: slow, to judge the others.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceName,
+    /// Milliseconds after which a card that makes no progress counts as stalled, for `vfio:` and `vfio-user:`.
+    #[arg(long, value_name = "MS", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    card_timeout: u64,
+    /// With a card: end with an error when it fails for good. Otherwise the CPU decides what is in flight and goes on by
+    /// the same rules, until the card is back.
+    #[arg(long)]
+    no_failover: bool,
     /// What the decisions are told as.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     /// File to write to instead of standard output.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Also write the packets that need a full IDS to this capture (pcap): those with the flag `suspect`.
+    #[arg(long, value_name = "FILE")]
+    suspects: Option<PathBuf>,
+    /// With --suspects: write their whole flows, as far as they were captured from the suspect on and a buffer of 64 MiB
+    /// holds what came before it.
+    #[arg(long, requires = "suspects")]
+    suspect_flows: bool,
     /// Look at the rule files while packets are decided, and put them in force when they change: between two packets,
     /// without a gap. A file with an error is reported, and the rules before it stay in force.
     #[arg(long)]
@@ -98,6 +125,9 @@ struct CheckArgs {
     /// List every signature.
     #[arg(long)]
     verbose: bool,
+    /// Say what becomes of the signature of this id and why, and nothing else. May be repeated.
+    #[arg(long, value_name = "SID")]
+    explain: Vec<u32>,
 }
 
 #[derive(Args)]
@@ -120,14 +150,80 @@ struct InspectArgs {
     image: PathBuf,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Args)]
+struct DevicesArgs {
+    #[command(subcommand)]
+    command: Option<DevicesCommand>,
+    /// List every PCI device.
+    #[arg(long)]
+    all: bool,
+    /// Folder that stands for /, for tests.
+    #[arg(long, hide = true, global = true, default_value = "/")]
+    root: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum DevicesCommand {
+    /// Name what is missing (IOMMU, driver, group, rights, memory), with the command that mends it. Exit code 2 where
+    /// a card cannot be used.
+    Doctor {
+        /// Address of a card; all cards where none is given.
+        #[arg(value_name = "ADDRESS")]
+        address: Option<Address>,
+    },
+}
+
+#[derive(Args)]
+struct BindArgs {
+    /// Address on the PCI bus, for example 0000:01:00.0.
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Bind it although it has not the numbers of a Wiresift card.
+    #[arg(long)]
+    force: bool,
+    /// Folder that stands for /, for tests.
+    #[arg(long, hide = true, default_value = "/")]
+    root: PathBuf,
+}
+
+#[derive(Args)]
+struct UnbindArgs {
+    /// Address on the PCI bus, for example 0000:01:00.0.
+    #[arg(value_name = "ADDRESS")]
+    address: Address,
+    /// Folder that stands for /, for tests.
+    #[arg(long, hide = true, default_value = "/")]
+    root: PathBuf,
+}
+
+/// What `--device` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum DeviceName {
-    /// This machine, by the tables of the rule image.
+    /// This machine.
     Cpu,
-    /// The simulated card: every clock cycle of it, so thousands of packets a second.
+    /// The simulated card.
     Rtl,
-    /// Tries every rule as it is written: slow, to judge the others.
+    /// Linear search.
     Reference,
+    /// The card at an address of the bus.
+    Vfio(String),
+    /// A card that another process serves on a socket.
+    VfioUser(PathBuf),
+}
+
+impl FromStr for DeviceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.split_once(':')) {
+            ("cpu", _) => Ok(Self::Cpu),
+            ("rtl", _) => Ok(Self::Rtl),
+            ("reference", _) => Ok(Self::Reference),
+            (_, Some(("vfio", address))) if !address.is_empty() => Ok(Self::Vfio(address.to_owned())),
+            (_, Some(("vfio-user", path))) if !path.is_empty() => Ok(Self::VfioUser(path.into())),
+            _ => Err("possible values: cpu, vfio:ADDRESS, vfio-user:SOCKET, rtl, reference".to_owned()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -148,6 +244,9 @@ impl Cli {
             Command::Check(args) => print(&check::run(&args)?),
             Command::Compile(args) => image::compile(&args),
             Command::Inspect(args) => print(&image::inspect(&args.image)?),
+            Command::Devices(args) => devices::run(&args),
+            Command::Bind(args) => devices::bind(&args),
+            Command::Unbind(args) => devices::unbind(&args),
         }
     }
 }

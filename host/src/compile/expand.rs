@@ -8,7 +8,7 @@ use super::error::CompileError;
 use super::normalise::{count, normalise};
 use super::relax::relax;
 use crate::metadata::{AclInfo, Metadata, SignatureInfo, TAKES_AWAY};
-use crate::rules::model::{Origin, RuleClass, RuleSet};
+use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
 
 /// Numbers that an entry can carry.
 pub const IDS: usize = 1 << entry::ID.bits;
@@ -73,8 +73,8 @@ impl Expanded {
     /// The error for more entries than slots. Counts the rules that were not expanded.
     fn no_room(&self, rules: &RuleSet, geometry: &Geometry) -> CompileError {
         let acl = rules.acl.iter().map(|rule| count(&rule.condition, false));
-        let exact = rules.signatures.iter().filter(|signature| signature.class == RuleClass::Exact);
-        let signatures = exact.map(|signature| match relax(&signature.condition) {
+        let evaluated = rules.signatures.iter().filter(|signature| is_evaluated(signature));
+        let signatures = evaluated.map(|signature| match relax(&signature.condition) {
             Some(relaxed) if !signature.bidirectional => count(&relaxed.condition, false),
             _ => count(&signature.condition, signature.bidirectional),
         });
@@ -120,7 +120,7 @@ impl Expanded {
                 return Ok(());
             }
             self.metadata.signatures.push(SignatureInfo::of(signature));
-            if signature.class != RuleClass::Exact {
+            if !is_evaluated(signature) {
                 continue;
             }
             let both_ways = signature.bidirectional;
@@ -157,6 +157,15 @@ impl Expanded {
         self.metadata.headers.push(vec![mention]);
         self.entries.extend(entries.iter().map(|entry| Entry { id: header, ..*entry }));
         headers.insert(entries, header);
+    }
+}
+
+/// Whether packets can satisfy a signature so that something is reported.
+fn is_evaluated(signature: &Signature) -> bool {
+    match signature.class {
+        RuleClass::Refused(_) => false,
+        RuleClass::ExactOnHost => !signature.detect.noalert,
+        RuleClass::Exact | RuleClass::Prefilter(_) => true,
     }
 }
 

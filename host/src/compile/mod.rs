@@ -21,6 +21,7 @@ mod split;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rustc_hash::FxHashSet;
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::hash::{ROWS, Secret};
 use wiresift_abi::image::Image;
@@ -30,6 +31,7 @@ pub use error::{CompileError, DoesNotFit, RULES_NAMED, Shortage};
 pub use report::{ResourceReport, TableReport};
 
 use crate::engine::cpu::hash::ByteHash;
+use crate::engine::host::fast_pattern;
 use crate::metadata::Metadata;
 use crate::rules::model::{RuleClass, RuleSet};
 use expand::Expanded;
@@ -106,7 +108,12 @@ fn resources(
     geometry: &'static Geometry,
 ) -> ResourceReport {
     let metadata = &expanded.metadata;
-    let exact = metadata.signatures.iter().filter(|signature| signature.class == RuleClass::Exact).count();
+    let fast_patterns = metadata
+        .signatures
+        .iter()
+        .filter(|signature| matches!(signature.class, RuleClass::ExactOnHost | RuleClass::Prefilter(_)))
+        .map(|signature| fast_pattern(&signature.detect).map(|pattern| (pattern.bytes, pattern.nocase)));
+    let with_pattern: Vec<(&[u8], bool)> = fast_patterns.clone().flatten().collect();
     let in_use = fitted.placement.tables.iter().enumerate().filter_map(|(table, placed)| {
         placed.shape.map(|shape| TableReport {
             table,
@@ -120,8 +127,9 @@ fn resources(
         geometry: geometry.name,
         acl_rules: metadata.acl.len(),
         signatures: metadata.signatures.len(),
-        exact,
-        refused: metadata.signatures.len() - exact,
+        evaluated: metadata.signatures.len() - metadata.refused(),
+        patterns: with_pattern.iter().collect::<FxHashSet<_>>().len(),
+        without_pattern: fast_patterns.count() - with_pattern.len(),
         headers: metadata.headers.len(),
         never: expanded.never.clone(),
         shadowed: expanded.shadowed,

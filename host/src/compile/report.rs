@@ -13,11 +13,13 @@ pub struct ResourceReport {
     pub acl_rules: usize,
     /// Signatures, those included that are not evaluated.
     pub signatures: usize,
-    /// Signatures that the card decides exactly.
-    pub exact: usize,
-    /// Signatures that are not evaluated.
-    pub refused: usize,
-    /// Different header conditions of the exact signatures.
+    /// Signatures that are evaluated: all but the refused ones.
+    pub evaluated: usize,
+    /// Different patterns that lead to signatures.
+    pub patterns: usize,
+    /// Signatures that no pattern leads to: the host tries them on every packet of their header.
+    pub without_pattern: usize,
+    /// Different header conditions of the signatures that are evaluated.
     pub headers: usize,
     /// Rules that no packet can satisfy; they need no entry.
     pub never: Vec<Origin>,

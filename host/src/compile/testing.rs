@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::rules::detect::Detect;
 use crate::rules::load::parse_sources;
 use crate::rules::model::*;
 use crate::rules::source::Source;
@@ -62,6 +63,7 @@ impl Random {
             rev: 1,
             action: SignatureAction::Alert,
             msg: format!("signature {sid}"),
+            detect: Detect::default(),
             classtype: None,
             priority: None,
             references: Vec::new(),

@@ -8,7 +8,10 @@
 //! New rules are posted behind the packets of the batches before them. A verdict is read by the metadata of
 //! the version that its batch was submitted under, and must carry that version; the CPU engine follows
 //! when the first packet of a version is left to it.
+//!
+//! When the card fails for good, the host may stand in ([`failover`]).
 
+pub mod failover;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wiresift_abi::csr::Counter;
 use wiresift_abi::h2c::PACKET_BYTES_MAX;
@@ -24,10 +28,13 @@ use wiresift_abi::vector::Flags;
 use wiresift_driver::conservation::{CallerCounters, CardCounters};
 use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
 
-use super::cpu::{CpuEngine, EngineError};
+use self::failover::Failover;
+use super::cpu::parse::Header;
+use super::cpu::{CpuEngine, EngineError, Headed};
+use super::host::{HostEngine, HostRules};
 use crate::decision::Decision;
 use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
-use crate::metadata::{Metadata, settle};
+use crate::metadata::Metadata;
 
 /// Batches that a device takes before it decides one: enough to keep the ring filled.
 const BATCHES: usize = 4;
@@ -40,8 +47,14 @@ pub struct CardDevice<T: Transport> {
     name: &'static str,
     check: Check<T>,
     /// Only [`Device::summary`], which reads registers, borrows it; the rest has it for itself.
-    card: RefCell<Card<T>>,
-    engine: HostEngine,
+    /// None while the host stands in for it.
+    card: RefCell<Option<Card<T>>>,
+    config: Config,
+    failover: Option<Failover<T>>,
+    /// Gives the headers of the packets that the card leaves to the host.
+    tables: HostTables,
+    /// Finishes every decision, in the order of the packets.
+    host: HostEngine,
     /// Rules of the batches to come.
     rules: Rules,
     batches: VecDeque<Pending>,
@@ -57,11 +70,11 @@ pub struct CardDevice<T: Transport> {
 #[derive(Clone)]
 struct Rules {
     version: u16,
-    metadata: Arc<Metadata>,
+    host: Arc<HostRules>,
 }
 
 /// The CPU engine, which follows the rules of the card when it is needed.
-struct HostEngine {
+struct HostTables {
     engine: CpuEngine,
     version: u16,
     /// Updates that the engine has not seen, in order.
@@ -90,7 +103,7 @@ impl<T: Transport> CardDevice<T> {
     /// built from the same image, `name` is that of the command line.
     ///
     /// # Errors
-    /// Where the card does not come up, or the image is not for it.
+    /// Where the card does not come up, the image is not for it, or its signatures cannot be verified.
     pub fn open(
         name: &'static str,
         transport: T,
@@ -99,16 +112,38 @@ impl<T: Transport> CardDevice<T> {
         metadata: Arc<Metadata>,
         engine: CpuEngine,
     ) -> Result<Self, DeviceError> {
+        Self::with_config(name, transport, check, image, metadata, engine, Config::default())
+    }
+
+    /// Like [`CardDevice::open`], with sizes and limits of the driver.
+    ///
+    /// # Errors
+    /// As [`CardDevice::open`].
+    pub fn with_config(
+        name: &'static str,
+        transport: T,
+        check: Check<T>,
+        image: &Image,
+        metadata: Arc<Metadata>,
+        engine: CpuEngine,
+        config: Config,
+    ) -> Result<Self, DeviceError> {
         let failed = |error: DriverError| failure(name, "cannot be brought up", error);
-        let mut card = Card::open(transport, Config::default()).map_err(failed)?;
+        let mut card = Card::open(transport, config).map_err(failed)?;
         let version = card.load(image).map_err(failed)?.version;
         let loaded = card.card_counters().map_err(failed)?;
+        let host =
+            HostRules::new(&metadata).map_err(|error| failure(name, "cannot verify signatures", error))?;
+        let host = Arc::new(host);
         Ok(Self {
             name,
             check,
-            card: RefCell::new(card),
-            engine: HostEngine { engine, version, behind: VecDeque::new() },
-            rules: Rules { version, metadata },
+            card: RefCell::new(Some(card)),
+            config,
+            failover: None,
+            tables: HostTables { engine, version, behind: VecDeque::new() },
+            host: HostEngine::new(Arc::clone(&host)),
+            rules: Rules { version, host },
             batches: VecDeque::new(),
             verdicts: Vec::new(),
             posted: 0,
@@ -118,20 +153,41 @@ impl<T: Transport> CardDevice<T> {
         })
     }
 
+    /// Says that no update will come, so that nothing is kept for other rules.
+    pub fn fix_rules(&mut self) {
+        self.host.fix_rules();
+    }
+
     /// Fills the ring, lets the card run a moment and takes its verdicts; says whether there were any.
     fn step(&mut self) -> Result<bool, DeviceError> {
-        let driven = self.post().and_then(|()| self.card.get_mut().poll(&mut self.verdicts).map(|_| ()));
+        let driven = self.post().and_then(|()| self.poll());
         // The verdicts before a fault are good.
         let any = !self.verdicts.is_empty();
-        self.take_verdicts()?;
-        if let Err(error) = driven {
-            self.card.get_mut().recover(error).map_err(|error| failure(self.name, "failed", error))?;
+        if let Err(error) = self.take_verdicts() {
+            return self.fail(error).map(|()| true);
         }
-        Ok(any)
+        if let Some(failover) = self.failover.as_mut().filter(|_| any) {
+            failover.note_answers();
+        }
+        let Err(error) = driven else { return Ok(any) };
+        match self.recover(error, "failed") {
+            Ok(()) => Ok(any),
+            Err(error) => self.fail(error).map(|()| true),
+        }
+    }
+
+    fn poll(&mut self) -> Result<(), DriverError> {
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
+        card.poll(&mut self.verdicts).map(|_| ())
+    }
+
+    fn recover(&mut self, error: DriverError, message: &str) -> Result<(), DeviceError> {
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
+        card.recover(error).map_err(|error| failure(self.name, message, error))
     }
 
     fn post(&mut self) -> Result<(), DriverError> {
-        let card = self.card.get_mut();
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
         for pending in &mut self.batches {
             let batch = &pending.batch;
             while pending.posted < batch.len() {
@@ -161,9 +217,7 @@ impl<T: Transport> CardDevice<T> {
                     self.broken(format!("a verdict for packet {} that was not posted", verdict.packet))
                 );
             };
-            let decision = self.decision(&verdict, at)?;
-            self.batches[at].decisions.push(decision);
-            self.answered += 1;
+            self.decide(&verdict, at)?;
         }
         self.verdicts = verdicts;
         self.decide_jumbo()
@@ -177,24 +231,22 @@ impl<T: Transport> CardDevice<T> {
                     return Ok(());
                 }
                 self.left.jumbo += 1;
-                let engine =
-                    self.engine.at(pending.rules.version).map_err(|error| behind(self.name, error))?;
-                let decision = engine.decide(packet);
-                pending.decisions.push(decision);
+                pending
+                    .decide_by(&mut self.tables, &mut self.host)
+                    .map_err(|error| behind(self.name, error))?;
             }
         }
         Ok(())
     }
 
-    /// What a verdict says of the next packet of batch `at`, which waits for one.
-    fn decision(&mut self, verdict: &Verdict, at: usize) -> Result<Decision, DeviceError> {
-        let Pending { rules, .. } = &self.batches[at];
-        let Rules { version, metadata } = rules.clone();
-        let Some(packet) = self.batches[at].undecided().filter(|_| verdict.packet == self.answered) else {
+    /// Decides the next packet of batch `at`, which waits for a verdict, by this one.
+    fn decide(&mut self, verdict: &Verdict, at: usize) -> Result<(), DeviceError> {
+        let Rules { version, host } = self.batches[at].rules.clone();
+        if self.batches[at].is_decided() || verdict.packet != self.answered {
             return Err(
                 self.broken(format!("packet {} decided instead of {}", verdict.packet, self.answered))
             );
-        };
+        }
         if verdict.version != version {
             let (packet, by) = (verdict.packet, verdict.version);
             return Err(self.broken(format!("packet {packet} decided by version {by} instead of {version}")));
@@ -202,31 +254,25 @@ impl<T: Transport> CardDevice<T> {
         if verdict.flags.0 & Flags::HOST_DECIDES != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
-            let engine = self.engine.at(version).map_err(|error| behind(self.name, error))?;
-            return Ok(engine.decide(packet));
-        }
-        let acl = match verdict.acl {
-            Some(id) => match metadata.acl_place(id) {
-                None => return Err(self.broken(format!("a verdict names ACL rule {id}"))),
-                place => place,
-            },
-            None => None,
-        };
-        let mut signatures = Vec::new();
-        for id in verdict.ids() {
-            match metadata.headers.get(*id as usize) {
-                Some(header) => signatures.extend(header),
-                None => return Err(self.broken(format!("a verdict names signature header {id}"))),
+            let pending = &mut self.batches[at];
+            pending.decide_by(&mut self.tables, &mut self.host).map_err(|error| behind(self.name, error))?;
+        } else {
+            if let Some(id) = verdict.acl.filter(|id| host.metadata().acl_place(*id).is_none()) {
+                return Err(self.broken(format!("a verdict names ACL rule {id}")));
             }
+            if let Some(id) = verdict.ids().iter().find(|id| **id as usize >= host.headers()) {
+                return Err(self.broken(format!("a verdict names signature header {id}")));
+            }
+            self.batches[at].decide_with(&mut self.host, verdict);
         }
-        settle(&mut signatures);
-        Ok(Decision { acl, signatures, flags: verdict.flags })
+        self.answered += 1;
+        Ok(())
     }
 
     /// Whether card, driver and this device counted the same, and the bus was kept in order.
     fn check_at_rest(&mut self) -> Result<(), DeviceError> {
         let caller = CallerCounters { posted: self.posted, verdicts: self.answered };
-        let card = self.card.get_mut();
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
         card.conservation(caller).map_err(|error| failure(self.name, "lost packets", error))?;
         (self.check)(card.transport()).map_err(|source| DeviceError {
             device: self.name.to_owned(),
@@ -240,7 +286,7 @@ impl<T: Transport> CardDevice<T> {
     }
 }
 
-impl HostEngine {
+impl HostTables {
     /// Updates that the engine is behind at most.
     const BEHIND: usize = 64;
 
@@ -296,13 +342,42 @@ impl Pending {
     fn undecided(&self) -> Option<&[u8]> {
         (!self.is_decided()).then(|| self.batch.packet(self.decisions.len()))
     }
+
+    /// Decides the first packet without a decision on the host alone.
+    fn decide_by(&mut self, tables: &mut HostTables, host: &mut HostEngine) -> Result<(), EngineError> {
+        let at = self.decisions.len();
+        let Self { batch, rules, decisions, .. } = self;
+        let engine = tables.at(rules.version)?;
+        host.follow(&rules.host);
+        engine.classify(std::iter::once(batch.packet(at)), |packet, headed| {
+            decisions.push(host.decide(packet, batch.info(at).nanos, headed));
+        });
+        Ok(())
+    }
+
+    /// Decides the first packet without a decision by a verdict that its rules explain.
+    fn decide_with(&mut self, host: &mut HostEngine, verdict: &Verdict) {
+        let at = self.decisions.len();
+        let packet = self.batch.packet(at);
+        let header = Header { flags: verdict.flags.0, ..Header::of(packet) };
+        host.follow(&self.rules.host);
+        let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header };
+        self.decisions.push(host.decide(packet, self.batch.info(at).nanos, &headed));
+    }
 }
 
 impl<T: Transport> Device for CardDevice<T> {
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
+        self.try_again();
+        if let Some(failover) = self.failover.as_mut().filter(|_| self.posted == self.answered) {
+            failover.alive_at = Instant::now();
+        }
         let decisions = Vec::with_capacity(batch.len());
         let rules = self.rules.clone();
         self.batches.push_back(Pending { batch, rules, posted: 0, decisions });
+        if self.card.get_mut().is_none() {
+            return self.stand_in();
+        }
         while self.batches.iter().filter(|pending| !pending.is_decided()).count() >= BATCHES {
             self.step()?;
         }
@@ -310,19 +385,22 @@ impl<T: Transport> Device for CardDevice<T> {
     }
 
     fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
+        let host =
+            update.host_rules().map_err(|error| failure(self.name, "cannot verify signatures", error))?;
         // The packets of the batches before go into the ring before the commands.
         while self.batches.iter().any(|pending| pending.posted < pending.batch.len()) {
             self.step()?;
         }
-        let card = self.card.get_mut();
-        let driven = card.update(update.commands.clone()).and_then(|_| card.doorbell());
-        if let Err(error) = driven {
-            // Where that helps, it posts the commands too.
-            card.recover(error).map_err(|error| failure(self.name, "cannot change its rules", error))?;
+        self.tables.note(update);
+        self.rules = Rules { version: update.version, host };
+        if let Some(failover) = &mut self.failover {
+            failover.note_rules(update);
         }
-        self.engine.note(update);
-        self.rules = Rules { version: update.version, metadata: update.metadata.clone() };
-        Ok(())
+        let Some(card) = self.card.get_mut() else { return Ok(()) };
+        let driven = card.update(update.commands.clone()).and_then(|_| card.doorbell());
+        let Err(error) = driven else { return Ok(()) };
+        // Where that helps, it posts the commands too.
+        self.recover(error, "cannot change its rules").or_else(|error| self.fail(error))
     }
 
     fn collect(&mut self, drain: bool) -> Result<Option<Decided>, DeviceError> {
@@ -331,11 +409,12 @@ impl<T: Transport> Device for CardDevice<T> {
             if self.batches.front().is_none_or(Pending::is_decided) {
                 let decided = self.batches.pop_front();
                 if let Some(pending) = &decided {
-                    let kept_up = self.engine.keep_up(pending.rules.version);
+                    let kept_up = self.tables.keep_up(pending.rules.version);
                     kept_up.map_err(|error| behind(self.name, error))?;
                 }
                 if decided.is_some() && self.batches.is_empty() {
-                    self.check_at_rest()?;
+                    // The decisions stay: each came with a verdict of its own.
+                    self.check_at_rest().or_else(|error| self.fail(error))?;
                 }
                 return Ok(decided.map(|Pending { batch, decisions, .. }| Decided { batch, decisions }));
             }
@@ -352,15 +431,25 @@ impl<T: Transport> Device for CardDevice<T> {
             ("decided by the host: cut".to_owned(), cut.to_string()),
             ("decided by the host: jumbo".to_owned(), jumbo.to_string()),
         ];
-        let mut card = self.card.borrow_mut();
-        let recoveries = card.counters().recoveries;
-        match card.card_counters() {
-            // A recovery sets the card's counters to zero, so they say nothing of the whole session.
-            _ if recoveries > 0 => lines.push(("recoveries of the card".to_owned(), recoveries.to_string())),
-            Ok(now) => lines.extend(rates(&now.since(&self.loaded))),
-            Err(error) => lines.push(("counters of the card".to_owned(), error.to_string())),
+        lines.extend(self.host.summary());
+        if let Some(card) = self.card.borrow_mut().as_mut() {
+            let recoveries = card.counters().recoveries;
+            match card.card_counters() {
+                // A recovery sets the card's counters to zero, so they say nothing of the whole session.
+                _ if recoveries > 0 => {
+                    lines.push(("recoveries of the card".to_owned(), recoveries.to_string()));
+                }
+                Ok(now) => lines.extend(rates(&now.since(&self.loaded))),
+                Err(error) => lines.push(("counters of the card".to_owned(), error.to_string())),
+            }
         }
+        lines.extend(self.failover.iter().flat_map(|failover| failover.summary(self.is_on_card())));
         lines
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        let notices = self.failover.as_mut().map(Failover::take_notices).unwrap_or_default();
+        notices.into_iter().map(|notice| format!("{}: {notice}", self.name)).collect()
     }
 }
 

@@ -3,4 +3,5 @@
 #[cfg(feature = "card")]
 pub mod card;
 pub mod cpu;
+pub mod host;
 pub mod reference;

@@ -4,47 +4,103 @@
 //! It shares nothing with what it judges: no compiled tables, hashes or header vectors. It takes
 //! numbers of protocols from `etherparse` and reads headers by its slices; `docs/packet-semantics.md`
 //! says what is accepted, and where `etherparse` is stricter than that, the bytes are read plainly.
+//! What a signature asks beyond its header is told by `docs/signature-semantics.md`, clause by clause.
 
+mod buffers;
+mod condition;
+mod expression;
+mod fields;
+mod flows;
 pub mod headers;
+mod numbers;
+mod recent;
+mod search;
+mod thresholds;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+use wiresift_abi::vector::Flags;
 
 use crate::decision::Decision;
 use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
-use crate::rules::model::{
-    AddressList, AddressRange, AuxList, Condition, Details, Family, PortList, RuleClass, RuleSet, Signature,
-};
-use headers::{Headers, Ip};
+use crate::rules::model::{RuleClass, RuleSet, Signature};
+use buffers::Buffers;
+use condition::{satisfies, turned};
+use fields::Packet;
+use flows::{Flows, InFlow};
+use headers::Headers;
+use search::Tests;
+use thresholds::Thresholds;
 
-/// Tries every rule on every packet.
+/// Tries every rule on every packet. What it knows of flows and rates is of the packets that it decided before.
 pub struct Reference {
     rules: RuleSet,
+    /// Tests of buffers of each signature.
+    tests: Vec<Tests>,
+    flows: Flows,
+    thresholds: Thresholds,
 }
 
 impl Reference {
-    /// A judge by these rules.
+    /// A judge by these rules, which has seen no packet.
     pub fn new(rules: &RuleSet) -> Self {
-        Self { rules: rules.clone() }
+        let mut reference = Self {
+            rules: RuleSet::default(),
+            tests: Vec::new(),
+            flows: Flows::new(),
+            thresholds: Thresholds::new(),
+        };
+        reference.update(rules);
+        reference
     }
 
-    /// What the rules say of a packet, Ethernet header first.
+    /// Goes on with other rules: flows are still known, what thresholds counted is forgotten.
+    pub fn update(&mut self, rules: &RuleSet) {
+        self.rules = rules.clone();
+        self.tests = rules.signatures.iter().map(|rule| Tests::new(&rule.detect.buffers)).collect();
+        self.thresholds.clear();
+    }
+
+    /// What the rules say of a packet, Ethernet header first, where its time does not matter: at the time 0.
     pub fn decide(&mut self, packet: &[u8]) -> Decision {
-        let headers = Headers::of(packet);
+        self.decide_at(packet, 0)
+    }
+
+    /// What the rules say of a packet, Ethernet header first, that was captured `nanos` nanoseconds after some
+    /// fixed time. Packets are decided in the order of the capture.
+    pub fn decide_at(&mut self, bytes: &[u8], nanos: u64) -> Decision {
+        let headers = &Headers::of(bytes);
+        let flow = self.flows.note(headers);
+        let packet = Packet { bytes, headers, buffers: Buffers::of(bytes, headers) };
+        let backwards = turned(headers);
         let mut decision = Decision { flags: headers.flags, ..Decision::default() };
         for (place, rule) in self.rules.acl.iter().enumerate() {
-            if satisfies(&headers, &rule.condition) {
+            if satisfies(headers, &rule.condition) {
                 decision.acl = Some(place as u32);
                 break;
             }
         }
-        for (place, signature) in self.rules.signatures.iter().enumerate() {
-            if signature.class == RuleClass::Exact && matches_signature(&headers, signature) {
+        for (place, (signature, tests)) in self.rules.signatures.iter().zip(&self.tests).enumerate() {
+            if matches!(signature.class, RuleClass::Refused(_))
+                || !matches_signature(&packet, &backwards, flow, signature, tests)
+            {
+                continue;
+            }
+            if matches!(signature.class, RuleClass::Prefilter(_)) {
+                decision.suspects.push(place as u32);
+                decision.flags.0 |= Flags::SUSPECT;
+                continue;
+            }
+            let ip = headers.ip.as_ref();
+            let reported = match &signature.detect.threshold {
+                Some(threshold) => self.thresholds.count(place, threshold, ip, nanos),
+                None => true,
+            };
+            if reported && !signature.detect.noalert {
                 decision.signatures.push(place as u32);
             }
         }
@@ -52,85 +108,25 @@ impl Reference {
     }
 }
 
-fn matches_signature(headers: &Headers, signature: &Signature) -> bool {
-    if satisfies(headers, &signature.condition) {
-        return true;
-    }
-    let turned = |ip: &Ip| Ip { src: ip.dst, dst: ip.src, ports: ip.ports.map(|(s, d)| (d, s)), ..*ip };
-    let backwards = Headers { ip: headers.ip.as_ref().map(turned), ..headers.clone() };
-    signature.bidirectional && satisfies(&backwards, &signature.condition)
-}
-
-fn satisfies(headers: &Headers, condition: &Condition) -> bool {
-    let details = &condition.details;
-    let tagged = !headers.vlan.is_empty();
-    if details.vlan.is_some_and(|asked| asked != tagged) {
-        return false;
-    }
-    match &headers.ip {
-        None => condition.family == Family::Any && asks_nothing_of_ip(condition),
-        Some(ip) => {
-            satisfies_ip(ip, condition)
-                && details.fragment.is_none_or(|asked| asked == headers.fragment)
-                && details.later_fragment.is_none_or(|asked| asked == headers.later_fragment)
-                && has_aux(&details.aux, headers.aux)
-        }
-    }
-}
-
-fn asks_nothing_of_ip(condition: &Condition) -> bool {
-    let Details { vlan: _, fragment, later_fragment, aux } = &condition.details;
-    condition.protocols.iter().any(|(_, mask)| *mask == 0)
-        && condition.src == AddressList::any()
-        && condition.dst == AddressList::any()
-        && condition.sport == PortList::Any
-        && condition.dport == PortList::Any
-        && (*fragment, *later_fragment, aux) == (None, None, &AuxList::Any)
-}
-
-fn has_aux(list: &AuxList, aux: Option<u16>) -> bool {
-    match (list, aux) {
-        (AuxList::Any, _) => true,
-        (AuxList::Values(_), None) => false,
-        (AuxList::Values(values), Some(aux)) => values.iter().any(|(value, mask)| aux & mask == value & mask),
-    }
-}
-
-fn satisfies_ip(ip: &Ip, condition: &Condition) -> bool {
-    let family = match condition.family {
-        Family::Any | Family::Ip => true,
-        Family::V4 => ip.src.is_ipv4(),
-        Family::V6 => ip.src.is_ipv6(),
+/// Whether a packet satisfies a signature, its threshold left aside. `backwards` are the packet's headers with
+/// source and destination exchanged.
+fn matches_signature(
+    packet: &Packet,
+    backwards: &Headers,
+    flow: Option<InFlow>,
+    signature: &Signature,
+    tests: &Tests,
+) -> bool {
+    let Signature { condition, bidirectional, detect, class, .. } = signature;
+    let in_flow = match class {
+        // The packet may be from the middle of a flow that is established.
+        RuleClass::Prefilter(_) => flows::has_direction(flow, detect.flow),
+        _ => flows::satisfies(flow, detect.flow),
     };
-    family
-        && condition.protocols.iter().any(|(value, mask)| ip.protocol & mask == value & mask)
-        && has_address(&condition.src, ip.src)
-        && has_address(&condition.dst, ip.dst)
-        && has_port(&condition.sport, ip.ports.map(|(sport, _)| sport))
-        && has_port(&condition.dport, ip.ports.map(|(_, dport)| dport))
-}
-
-fn has_address(list: &AddressList, address: IpAddr) -> bool {
-    list.include.iter().any(|range| holds(range, address))
-        && !list.exclude.iter().any(|range| holds(range, address))
-}
-
-/// A range holds addresses of its own family only.
-fn holds(range: &AddressRange, address: IpAddr) -> bool {
-    match (range.first, range.last, address) {
-        (IpAddr::V4(first), IpAddr::V4(last), IpAddr::V4(address)) => first <= address && address <= last,
-        (IpAddr::V6(first), IpAddr::V6(last), IpAddr::V6(address)) => first <= address && address <= last,
-        _ => false,
-    }
-}
-
-fn has_port(list: &PortList, port: Option<u16>) -> bool {
-    let holds = |ranges: &[RangeInclusive<u16>], port| ranges.iter().any(|range| range.contains(&port));
-    match (list, port) {
-        (PortList::Any, _) => true,
-        (PortList::Ports { .. }, None) => false,
-        (PortList::Ports { include, exclude }, Some(port)) => holds(include, port) && !holds(exclude, port),
-    }
+    (satisfies(packet.headers, condition) || *bidirectional && satisfies(backwards, condition))
+        && in_flow
+        && detect.fields.iter().all(|test| fields::satisfies(packet, test))
+        && tests.hold(&packet.buffers)
 }
 
 /// The judge as a device (`--device reference`): for tests and for doubts about another device. It is
@@ -149,13 +145,14 @@ impl ReferenceDevice {
 
 impl Device for ReferenceDevice {
     fn submit(&mut self, batch: Arc<Batch>) -> Result<(), DeviceError> {
-        let decisions = batch.packets().map(|packet| self.reference.decide(packet)).collect();
+        let decide = |n| self.reference.decide_at(batch.packet(n), batch.info(n).nanos);
+        let decisions = (0..batch.len()).map(decide).collect();
         self.decided.push_back(Decided { batch, decisions });
         Ok(())
     }
 
     fn update(&mut self, update: &Arc<RuleUpdate>) -> Result<(), DeviceError> {
-        self.reference = Reference::new(&update.rules);
+        self.reference.update(&update.rules);
         Ok(())
     }
 

@@ -277,9 +277,8 @@ fn no_pattern_and_one_seed() {
     assert_eq!(searcher.patterns(), 2000);
     // Grams like `of-m` are in all of them; each has seven bytes of its own.
     assert_eq!(searcher.crowded(), 0);
-    let mut scratch = Scratch::default();
     // As where the number of payloads has come to its end.
-    scratch.generation = u32::MAX - 1;
+    let mut scratch = Scratch { generation: u32::MAX - 1, ..Scratch::default() };
     for _ in 0..4 {
         let mut found = Vec::new();
         searcher

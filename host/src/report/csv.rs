@@ -16,7 +16,7 @@ pub const HEADER: &str = "packet,action,acl_rule,signatures,flags";
 
 /// Writes [`HEADER`], then for each packet: its number over all captures, from 1; the action of the
 /// first ACL rule that matches, or `none`; that rule's number, from 1, or nothing; the ids of the
-/// matching signatures, ascending, joined by `;`; the reason flags in the order of [`Flags::NAMES`],
+/// signatures that match and are reported, ascending, joined by `;`; the reason flags in the order of [`Flags::NAMES`],
 /// joined by `;`.
 pub struct Csv<W> {
     out: W,

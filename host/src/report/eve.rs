@@ -4,6 +4,11 @@
 //! A packet that a `pass` signature matches gives no record, whatever else matches it, because Suricata
 //! looks at `pass` rules first. Records of one packet come in Suricata's order: by action (drop,
 //! reject, alert), then severity, then place in the rule files. ACL rules give no records.
+//!
+//! A signature that makes the packet a suspect gives a record of the type `suspect`, which Suricata does not have: where an
+//! alert has `alert` it has `suspect`, without an action and with the `reason` for which a packet alone does not decide the
+//! signature. These records come behind the alerts, in the order of the rule files, also of a packet that a `pass` signature
+//! matches: the IDS that gets the packet has that signature too.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -20,14 +25,17 @@ use crate::decision::Decision;
 use crate::device::{Decided, PacketInfo};
 use crate::engine::reference::headers::Headers;
 use crate::metadata::{Metadata, SignatureInfo};
-use crate::rules::model::SignatureAction;
+use crate::rules::model::{RuleClass, SignatureAction};
 use crate::session::Totals;
 
 /// Suricata's time stamp; the zone is always UTC.
 const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]+0000");
 
-/// Writes a record for each alert.
+/// Reason of a suspect that a packet alone would decide.
+const OVER_BUDGET: &str = "verification went over the budget of the packet";
+
+/// Writes a record for each alert and each suspect.
 pub struct Eve<W> {
     out: W,
     metadata: Arc<Metadata>,
@@ -51,7 +59,15 @@ struct Record<'a> {
     icmp_code: Option<u16>,
     pcap_cnt: u64,
     pcap_filename: &'a str,
-    alert: Alert<'a>,
+    #[serde(flatten)]
+    event: Event<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Event<'a> {
+    Alert(Alert<'a>),
+    Suspect(Suspect<'a>),
 }
 
 #[derive(Serialize)]
@@ -67,13 +83,24 @@ struct Alert<'a> {
     metadata: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
+#[derive(Serialize)]
+struct Suspect<'a> {
+    gid: u32,
+    signature_id: u32,
+    rev: u32,
+    signature: &'a str,
+    category: &'a str,
+    severity: u32,
+    reason: &'a str,
+}
+
 impl<W: Write> Eve<W> {
     /// A report on `out`; `captures` are the names of the captures as on the command line.
     pub fn new(out: W, metadata: Arc<Metadata>, captures: Vec<String>) -> Self {
         Self { out, metadata, captures }
     }
 
-    fn alerts(
+    fn records(
         &mut self,
         number: u64,
         packet: &[u8],
@@ -84,14 +111,16 @@ impl<W: Write> Eve<W> {
         let matching = decision.signatures.iter().map(|place| &metadata.signatures[*place as usize]);
         let mut matching = matching.collect::<Vec<_>>();
         if matching.iter().any(|signature| signature.action == SignatureAction::Pass) {
-            return Ok(());
+            matching.clear();
         }
         matching
             .sort_by_key(|signature| (action_order(signature.action), classification::severity(signature)));
         let headers = Headers::of(packet);
-        for signature in matching {
+        let alerts = matching.into_iter().map(|signature| Event::Alert(Alert::of(signature)));
+        let suspects = decision.suspects.iter().map(|place| &metadata.signatures[*place as usize]);
+        for event in alerts.chain(suspects.map(|signature| Event::Suspect(Suspect::of(signature)))) {
             let capture = self.captures.get(info.capture as usize).map_or("", |name| name);
-            let record = Record::of(number, &headers, info.nanos, capture, signature);
+            let record = Record::of(number, &headers, info.nanos, capture, event);
             serde_json::to_writer(&mut self.out, &record)?;
             self.out.write_all(b"\n")?;
         }
@@ -100,13 +129,7 @@ impl<W: Write> Eve<W> {
 }
 
 impl<'a> Record<'a> {
-    fn of(
-        number: u64,
-        headers: &Headers,
-        nanos: u64,
-        capture: &'a str,
-        signature: &'a SignatureInfo,
-    ) -> Self {
+    fn of(number: u64, headers: &Headers, nanos: u64, capture: &'a str, event: Event<'a>) -> Self {
         let ip = headers.ip.as_ref();
         let address = |address: Option<IpAddr>| address.map(full_address).unwrap_or_default();
         let protocol = ip.map_or(0, |ip| ip.protocol);
@@ -114,7 +137,10 @@ impl<'a> Record<'a> {
         let ports = ip.and_then(|ip| ip.ports);
         Record {
             timestamp: timestamp(nanos),
-            event_type: "alert",
+            event_type: match event {
+                Event::Alert(_) => "alert",
+                Event::Suspect(_) => "suspect",
+            },
             src_ip: address(ip.map(|ip| ip.src)),
             src_port: ports.map(|(sport, _)| sport),
             dest_ip: address(ip.map(|ip| ip.dst)),
@@ -124,7 +150,7 @@ impl<'a> Record<'a> {
             icmp_code: icmp.map(|aux| aux & 0xff),
             pcap_cnt: number,
             pcap_filename: capture,
-            alert: Alert::of(signature),
+            event,
         }
     }
 }
@@ -147,6 +173,24 @@ impl<'a> Alert<'a> {
             category: classification::category(signature),
             severity: classification::severity(signature),
             metadata,
+        }
+    }
+}
+
+impl<'a> Suspect<'a> {
+    fn of(signature: &'a SignatureInfo) -> Self {
+        Self {
+            gid: signature.gid,
+            signature_id: signature.sid,
+            rev: signature.rev,
+            signature: &signature.msg,
+            category: classification::category(signature),
+            severity: classification::severity(signature),
+            reason: match &signature.class {
+                RuleClass::Prefilter(reason) => reason,
+                // A signature that a packet decides becomes a suspect where the host could not finish it.
+                _ => OVER_BUDGET,
+            },
         }
     }
 }
@@ -201,9 +245,9 @@ fn protocol_name(protocol: u8) -> String {
 impl<W: Write + Send> Report for Eve<W> {
     fn decided(&mut self, decided: &Decided) -> io::Result<()> {
         for (n, decision) in decided.decisions.iter().enumerate() {
-            if !decision.signatures.is_empty() {
+            if !decision.signatures.is_empty() || !decision.suspects.is_empty() {
                 let number = decided.batch.first + n as u64 + 1;
-                self.alerts(number, decided.batch.packet(n), decided.batch.info(n), decision)?;
+                self.records(number, decided.batch.packet(n), decided.batch.info(n), decision)?;
             }
         }
         Ok(())

@@ -1,10 +1,12 @@
 //! Reports: what the decisions are told as.
 //!
-//! [`table`] for people, [`csv`] with one line a packet, [`eve`] as Suricata's alert records.
+//! [`table`] for people, [`csv`] with one line a packet, [`eve`] as Suricata's alert records; beside them [`suspects`], the
+//! packets for a full IDS as a capture.
 
 mod classification;
 pub mod csv;
 pub mod eve;
+pub mod suspects;
 pub mod table;
 
 #[cfg(test)]
@@ -40,6 +42,32 @@ pub trait Report: Send {
     /// # Errors
     /// Where the output cannot be written.
     fn finish(&mut self, totals: &Totals) -> io::Result<()>;
+}
+
+/// Tells two reports the same.
+pub struct Both(pub Box<dyn Report>, pub Box<dyn Report>);
+
+impl Report for Both {
+    fn decided(&mut self, decided: &Decided) -> io::Result<()> {
+        self.0.decided(decided)?;
+        self.1.decided(decided)
+    }
+
+    fn rules(&mut self, metadata: Arc<Metadata>) {
+        self.0.rules(metadata.clone());
+        self.1.rules(metadata);
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        self.1.flush()
+    }
+
+    /// Ends both, also where one fails.
+    fn finish(&mut self, totals: &Totals) -> io::Result<()> {
+        let second = self.1.finish(totals);
+        self.0.finish(totals).and(second)
+    }
 }
 
 /// Name of an ACL action in reports.

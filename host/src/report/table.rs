@@ -13,7 +13,7 @@ use super::{Report, acl_action, signature_action};
 use crate::decision::Decision;
 use crate::device::Decided;
 use crate::metadata::{AclInfo, Metadata, SignatureInfo};
-use crate::rules::model::Origin;
+use crate::rules::model::{Origin, RuleClass};
 use crate::session::Totals;
 
 /// Packets and their bytes.
@@ -44,7 +44,29 @@ pub struct Table<W> {
     no_acl: Hits,
     signatures: Vec<Hits>,
     with_signature: Hits,
+    classes: [ClassHits; CLASSES.len()],
     flags: [Hits; Flags::NAMES.len()],
+}
+
+/// Classes of signatures that select packets.
+const CLASSES: [&str; 3] = ["exact", "exact with host verification", "prefilter"];
+
+/// What the signatures of one class selected.
+#[derive(Clone, Copy, Default)]
+struct ClassHits {
+    /// Packets with at least one match; of prefilters, with at least one suspect.
+    packets: Hits,
+    /// Matches, or suspects, of all packets.
+    signatures: u64,
+}
+
+/// Place of a class in [`CLASSES`].
+fn class_place(signature: &SignatureInfo) -> usize {
+    match signature.class {
+        RuleClass::Exact | RuleClass::Refused(_) => 0,
+        RuleClass::ExactOnHost => 1,
+        RuleClass::Prefilter(_) => 2,
+    }
 }
 
 /// Rows by place and names, with their hits.
@@ -86,6 +108,7 @@ impl<W: Write> Table<W> {
             no_acl: Hits::default(),
             signatures: vec![Hits::default(); metadata.signatures.len()],
             with_signature: Hits::default(),
+            classes: [ClassHits::default(); CLASSES.len()],
             flags: [Hits::default(); Flags::NAMES.len()],
             metadata,
         }
@@ -101,6 +124,15 @@ impl<W: Write> Table<W> {
         }
         if !decision.signatures.is_empty() {
             self.with_signature.count(bytes);
+        }
+        let mut by_class = [0; CLASSES.len()];
+        let matching = decision.signatures.iter();
+        matching.for_each(|place| by_class[class_place(&self.metadata.signatures[*place as usize])] += 1);
+        // Also those that the budget of the packet did not suffice for.
+        by_class[2] += decision.suspects.len() as u64;
+        for (hits, signatures) in self.classes.iter_mut().zip(by_class).filter(|(_, count)| *count > 0) {
+            hits.packets.count(bytes);
+            hits.signatures += signatures;
         }
         for (hits, (bit, _)) in self.flags.iter_mut().zip(Flags::NAMES) {
             if decision.flags.0 & bit != 0 {
@@ -135,6 +167,20 @@ impl<W: Write> Table<W> {
         }
         let any = ["any", "", "packets with at least one signature", ""];
         rows.push(any.map(str::to_owned), &self.with_signature);
+        (!rows.is_empty()).then(|| rows.to_table())
+    }
+
+    /// Only where the classes differ: exact signatures alone are told by the table of signatures.
+    fn class_table(&self) -> Option<String> {
+        let [_, on_host, prefilter] = &self.classes;
+        if on_host.signatures + prefilter.signatures == 0 {
+            return None;
+        }
+        let mut rows = Rows::new(["class", "found", "packets", "bytes"]);
+        for (name, hits) in CLASSES.into_iter().zip(&self.classes) {
+            let found = if name == CLASSES[2] { "suspects" } else { "matches" };
+            rows.push([name.to_owned(), format!("{} {found}", grouped(hits.signatures))], &hits.packets);
+        }
         Some(rows.to_table())
     }
 
@@ -191,7 +237,8 @@ impl<W: Write + Send> Report for Table<W> {
     }
 
     fn finish(&mut self, totals: &Totals) -> io::Result<()> {
-        for table in [self.acl_table(), self.signature_table(), self.flag_table()].into_iter().flatten() {
+        let tables = [self.acl_table(), self.signature_table(), self.class_table(), self.flag_table()];
+        for table in tables.into_iter().flatten() {
             writeln!(self.out, "{table}")?;
         }
         writeln!(self.out, "{}", Self::totals(totals))?;

@@ -14,6 +14,7 @@ use crate::capture::synthesize;
 use crate::decision::Decision;
 use crate::device::{Batch, PacketInfo};
 use crate::metadata::{AclInfo, Metadata, SignatureInfo};
+use crate::rules::detect::Detect;
 use crate::rules::model::{AclAction, Origin, RuleClass, SignatureAction};
 
 fn origin(file: &str, line: u32) -> Origin {
@@ -32,6 +33,7 @@ fn signature(sid: u32, action: SignatureAction, msg: &str) -> SignatureInfo {
         references: vec![],
         metadata: vec![],
         class: RuleClass::Exact,
+        detect: Detect::default(),
         origin: origin("a.rules", sid),
     }
 }
@@ -65,6 +67,7 @@ fn decided() -> [Decided; 2] {
     let decision = |acl, signatures: &[u32], flags| Decision {
         acl,
         signatures: signatures.to_vec(),
+        suspects: Vec::new(),
         flags: Flags(flags),
     };
     let mut first = Batch::new(0);
@@ -124,7 +127,7 @@ fn csv_has_one_line_a_packet() {
 packet,action,acl_rule,signatures,flags
 1,match,1,10;20;30,
 2,none,,5;30,truncated
-3,match,2,,truncated;malformed;fragment;non_ip;vlan_depth;tunnel;ext_chain;jumbo
+3,match,2,,truncated;malformed;fragment;non_ip;vlan_depth;tunnel;ext_chain;jumbo;suspect
 4,match,2,20,tunnel
 ";
     assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -198,4 +201,61 @@ fn the_table_leaves_out_what_did_not_match_and_parts_without_rules() {
     Table::new(&mut out, Arc::default()).finish(&totals()).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(!text.contains("ACL") && !text.contains("signature") && !text.contains("flag"), "{text}");
+}
+
+#[test]
+fn suspects_are_told_apart_from_matches() {
+    let mut metadata = Metadata::clone(&metadata());
+    metadata.signatures[0].class = RuleClass::Prefilter("application layer (http.uri)".to_owned());
+    metadata.signatures[1].class = RuleClass::ExactOnHost;
+    let metadata = Arc::new(metadata);
+    let mut batch = Batch::new(0);
+    batch.push(&packet(6), PacketInfo { number: 1, ..PacketInfo::default() });
+    batch.push(&packet(6), PacketInfo { number: 2, ..PacketInfo::default() });
+    let decision = |signatures: &[u32], suspects: &[u32]| Decision {
+        acl: None,
+        signatures: signatures.to_vec(),
+        suspects: suspects.to_vec(),
+        flags: Flags(if suspects.is_empty() { 0 } else { Flags::SUSPECT }),
+    };
+    // The second packet matches a `pass` signature and went over the budget before it was decided by another one.
+    let decisions = vec![decision(&[1, 2], &[0]), decision(&[3], &[1])];
+    let decided = Decided { batch: Arc::new(batch), decisions };
+    let text = |report: &mut dyn Report| {
+        report.decided(&decided).unwrap();
+        report.finish(&totals()).unwrap();
+    };
+    let (mut csv, mut eve, mut table) = (Vec::new(), Vec::new(), Vec::new());
+    text(&mut Csv::new(&mut csv, metadata.clone()));
+    assert_eq!(
+        String::from_utf8(csv).unwrap(),
+        format!("{}\n1,none,,10;20,suspect\n2,none,,5,suspect\n", csv::HEADER)
+    );
+    text(&mut Eve::new(&mut eve, metadata.clone(), vec!["a.pcap".to_owned()]));
+    let eve = String::from_utf8(eve).unwrap();
+    let records: Vec<serde_json::Value> =
+        eve.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let kind = record["event_type"].as_str().unwrap();
+            assert_eq!(record.get("alert").is_some(), kind == "alert");
+            (kind, record["pcap_cnt"].as_u64().unwrap(), record[kind]["signature_id"].as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(told, [("alert", 1, 10), ("alert", 1, 20), ("suspect", 1, 30), ("suspect", 2, 20)]);
+    assert_eq!(records[2]["suspect"]["reason"], "application layer (http.uri)");
+    assert_eq!(records[3]["suspect"]["reason"], "verification went over the budget of the packet");
+    assert_eq!(records[2]["suspect"]["category"], "Web Application Attack");
+    text(&mut Table::new(&mut table, metadata));
+    let table = String::from_utf8(table).unwrap();
+    let squeezed: String = table.split_whitespace().collect::<Vec<_>>().join(" ");
+    for row in [
+        "│ exact │ 2 matches │ 2 │ 108 │",
+        "│ exact with host verification │ 1 matches │ 1 │ 54 │",
+        "│ prefilter │ 2 suspects │ 2 │ 108 │",
+        "│ suspect │ 2 │ 108 │",
+    ] {
+        assert!(squeezed.contains(row), "{row}\n{table}");
+    }
 }

@@ -6,6 +6,7 @@
 
 pub mod classbench;
 mod cursor;
+pub mod detect;
 pub mod diagnostics;
 mod interval;
 pub mod load;

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::detect::Detect;
 use crate::rules::diagnostics::RuleError;
 
 /// Everything that the rule files said.
@@ -90,10 +91,12 @@ pub struct Signature {
     pub references: Vec<String>,
     /// `metadata` options: key and value.
     pub metadata: Vec<(String, String)>,
-    /// Header condition. Meaningful only where `class` is [`RuleClass::Exact`].
+    /// Header condition. Meaningful only where `class` is not [`RuleClass::Refused`].
     pub condition: Condition,
     /// `<>`: source and destination may be exchanged.
     pub bidirectional: bool,
+    /// What it asks beyond the header; nothing where `class` is [`RuleClass::Exact`].
+    pub detect: Detect,
     /// What becomes of the rule.
     pub class: RuleClass,
     /// Where it stands.
@@ -118,8 +121,12 @@ pub enum SignatureAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "class", content = "reason")]
 pub enum RuleClass {
-    /// The card decides it, exactly.
+    /// The card decides it from the header, exactly.
     Exact,
+    /// The host finishes it, exactly, on the packets that header and patterns select.
+    ExactOnHost,
+    /// A packet alone cannot decide it, for the reason given: packets that may matter are selected for a full IDS.
+    Prefilter(String),
     /// It is not evaluated; the text says why (for example the options that this version cannot
     /// evaluate).
     Refused(String),

@@ -12,6 +12,8 @@ use crate::rules::suricata;
 pub struct Source {
     name: String,
     text: String,
+    /// Where in `text` a character stands for one byte that is not part of UTF-8, ascending.
+    latin1: Vec<usize>,
 }
 
 /// What a rule file holds.
@@ -59,11 +61,23 @@ impl Source {
     pub fn new(name: impl Into<String>, bytes: &[u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes); // byte order mark
         let mut text = String::with_capacity(bytes.len());
+        let mut latin1 = Vec::new();
         for chunk in bytes.utf8_chunks() {
             text.push_str(chunk.valid());
-            text.extend(chunk.invalid().iter().map(|&byte| char::from(byte)));
+            for &byte in chunk.invalid() {
+                latin1.push(text.len());
+                text.push(char::from(byte));
+            }
         }
-        Self { name: name.into(), text }
+        Self { name: name.into(), text, latin1 }
+    }
+
+    /// Appends the bytes that the file has where character `c` stands at byte `at` of the text.
+    pub(crate) fn push_bytes(&self, c: char, at: usize, bytes: &mut Vec<u8>) {
+        match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() || self.latin1.binary_search(&at).is_ok() => bytes.push(byte),
+            _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
     }
 
     /// File as named on the command line.

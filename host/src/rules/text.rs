@@ -1,5 +1,7 @@
 //! Conditions as text, in the notation of signatures, and ranges from prefixes.
 
+pub(crate) mod detect;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -175,6 +177,7 @@ impl fmt::Display for Signature {
             let pairs: Vec<_> = self.metadata.iter().map(|(key, value)| format!("{key} {value}")).collect();
             write!(f, " metadata:{};", pairs.join(", "))?;
         }
+        write!(f, "{}", self.detect)?;
         write!(f, " gid:{}; sid:{}; rev:{};)", self.gid, self.sid, self.rev)
     }
 }
@@ -191,11 +194,49 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
+impl RuleClass {
+    /// One of each class, with an empty reason.
+    pub fn each() -> [Self; 4] {
+        [Self::Exact, Self::ExactOnHost, Self::Prefilter(String::new()), Self::Refused(String::new())]
+    }
+
+    /// Name of the class.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Exact => "exact on card",
+            Self::ExactOnHost => "exact with host verification",
+            Self::Prefilter(_) => "prefilter",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// What becomes of a rule of the class.
+    pub fn meaning(&self) -> &'static str {
+        match self {
+            Self::Exact => "the card decides it from the header",
+            Self::ExactOnHost => "the host finishes it on candidate packets",
+            Self::Prefilter(_) => "packets that may matter are marked for a full IDS",
+            Self::Refused(_) => "it is not evaluated",
+        }
+    }
+
+    /// Kinds of the reasons, without what they name in brackets; none for the exact classes.
+    pub fn kinds(&self) -> Vec<&str> {
+        match self {
+            Self::Exact | Self::ExactOnHost => Vec::new(),
+            Self::Prefilter(reason) => {
+                reason.split("; ").map(|one| one.split(" (").next().unwrap_or(one)).collect()
+            }
+            Self::Refused(reason) => reason.split("; ").collect(),
+        }
+    }
+}
+
 impl fmt::Display for RuleClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exact => f.write_str("exact"),
-            Self::Refused(reason) => write!(f, "refused: {reason}"),
+            Self::Exact | Self::ExactOnHost => f.write_str(self.name()),
+            Self::Prefilter(reason) | Self::Refused(reason) => write!(f, "{}: {reason}", self.name()),
         }
     }
 }

@@ -22,6 +22,8 @@ struct Read {
     /// What memory held when the burst was asked for; where `None`, each beat is read when it goes out.
     /// Real memory is read at some moment between the two.
     early: Option<Vec<(Beat, u8)>>,
+    /// Number of the burst in memory that is far away, while `early` is still to come from there.
+    number: Option<u64>,
 }
 
 /// A beat on the R channel.
@@ -40,6 +42,12 @@ pub(super) struct Reads {
     is_ready: bool,
     ask: Stall,
     give: Stall,
+}
+
+impl Reads {
+    pub(super) fn is_busy(&self) -> bool {
+        !self.queue.is_empty() || self.answer.is_some()
+    }
 }
 
 impl AxiSlave {
@@ -62,7 +70,18 @@ impl AxiSlave {
 
     /// The next beat of the oldest burst, if its time has come.
     fn next_beat(&mut self) -> Option<Answer> {
-        let read = self.reads.queue.front().filter(|read| read.ready_at <= self.cycle)?;
+        let read = self.reads.queue.front_mut().filter(|read| read.ready_at <= self.cycle)?;
+        if let Some(number) = read.number {
+            let answer = self.memory.poll(number)?;
+            read.number = None;
+            read.early = Some(match answer {
+                Ok(bytes) => beats_of(&bytes, self.beat_bytes),
+                Err(refused) => {
+                    self.findings.refused(self.cycle, refused);
+                    vec![(Beat::default(), DECERR); read.beats as usize]
+                }
+            });
+        }
         let (address, n) = (read.address + u64::from(read.done) * self.beat_bytes as u64, read.done as usize);
         let (is_last, is_error) = (read.done + 1 == read.beats, read.is_error);
         let (data, response) = match &read.early {
@@ -117,16 +136,29 @@ impl AxiSlave {
             Some(FaultKind::Lost) => ready_at = u64::MAX,
             _ => {}
         }
-        let early = self.rng.random::<bool>().then(|| {
+        let number = self.memory.begin_read(address, beats as usize * self.beat_bytes);
+        let early = (number.is_none() && self.rng.random::<bool>()).then(|| {
             let step = self.beat_bytes as u64;
             (0..u64::from(beats)).map(|n| self.fetch(address.wrapping_add(n * step))).collect()
         });
         let is_error = fault == Some(FaultKind::Error);
-        self.reads.queue.push_back(Read { address, beats, done: 0, ready_at, is_error, early });
+        self.reads.queue.push_back(Read { address, beats, done: 0, ready_at, is_error, early, number });
         let count =
             self.reads.queue.len() + usize::from(self.reads.answer.is_some_and(|answer| answer.is_last));
         if count > self.timing.reads_in_flight {
             self.findings.violation(self.cycle, Violation::InFlight { channel: "AR", count });
         }
     }
+}
+
+/// The beats of a burst.
+fn beats_of(bytes: &[u8], beat_bytes: usize) -> Vec<(Beat, u8)> {
+    let beat = |bytes: &[u8]| {
+        let mut beat = Beat::default();
+        for (word, bytes) in beat.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        (beat, OKAY)
+    };
+    bytes.chunks(beat_bytes).map(beat).collect()
 }

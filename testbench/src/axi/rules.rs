@@ -7,6 +7,9 @@ use crate::ports::{Inputs, Outputs};
 const INCR: u8 = 1;
 /// No burst crosses such a boundary (A3.4.1).
 const BOUNDARY: u64 = 4096;
+/// Cycles that the card may let the bus wait, 8 us at 250 MHz: the AWS F2 shell gives a channel of the PCIM interface up
+/// after that ("AXI4 Error Handling for CL outbound Transactions"), and the bridge is of no use until the next load.
+pub const PATIENCE_CYCLES: u64 = 2000;
 
 /// A rule of the bus that the card broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +80,24 @@ pub enum Violation {
         /// Beats of the burst.
         beats: u32,
     },
+    /// The bytes that a write enables are in one piece (PCI Express 5.0, 2.2.5, for more than two double words).
+    #[error("W: strobes {strobe:#x} are not in one piece")]
+    Strobe {
+        /// WSTRB.
+        strobe: u64,
+    },
+    /// The card takes answers and gives data within [`PATIENCE_CYCLES`].
+    #[error("{channel}: the bus waits for the card for more than {PATIENCE_CYCLES} cycles")]
+    Slow {
+        /// Name of the channel.
+        channel: &'static str,
+    },
+    /// The card asks for nothing and owes nothing [`PATIENCE_CYCLES`] after a stop.
+    #[error("{channel}: something of the card {PATIENCE_CYCLES} cycles after its stop")]
+    Drain {
+        /// Name of the channel.
+        channel: &'static str,
+    },
     /// No VALID is high while the reset is (A3.1.2).
     #[error("{channel}: VALID during reset (AXI4 A3.1.2)")]
     Reset {
@@ -95,6 +116,18 @@ pub enum Violation {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+/// How long something has been waited for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Waits {
+    /// Cycles that R and B wait for their READY.
+    r: u64,
+    b: u64,
+    /// Cycles that the data of a burst is behind its address.
+    w: u64,
+    /// Cycles since the card was stopped; `None` while it may run.
+    pub stopped: Option<u64>,
 }
 
 /// What AR and AW have in common.
@@ -171,4 +204,48 @@ impl AxiSlave {
             }
         }
     }
+
+    /// What the shell of a board gives up after a time is in time. Told once, when it is late.
+    pub(super) fn check_patience(&mut self, inputs: &Inputs, now: &Outputs) {
+        if inputs.reset != 0 {
+            self.waits = Waits::default();
+            return;
+        }
+        let is_owing = self.writes.is_owing();
+        let is_late = |cycles: &mut u64, is_waiting: bool| {
+            *cycles = if is_waiting { *cycles + 1 } else { 0 };
+            *cycles == PATIENCE_CYCLES + 1
+        };
+        let moves_data = now.m_axi_wvalid != 0 && inputs.m_axi_wready != 0;
+        let waits = &mut self.waits;
+        let late = [
+            ("R", is_late(&mut waits.r, inputs.m_axi_rvalid != 0 && now.m_axi_rready == 0)),
+            ("B", is_late(&mut waits.b, inputs.m_axi_bvalid != 0 && now.m_axi_bready == 0)),
+            ("W", is_late(&mut waits.w, is_owing && !moves_data && now.m_axi_wvalid == 0)),
+        ];
+        if let Some(cycles) = &mut waits.stopped {
+            *cycles += 1;
+        }
+        let is_past = waits.stopped.is_some_and(|cycles| cycles > PATIENCE_CYCLES);
+        for (channel, is_late) in late {
+            if is_late {
+                self.findings.violation(self.cycle, Violation::Slow { channel });
+            }
+        }
+        let under_way = [
+            ("AR", now.m_axi_arvalid != 0),
+            ("AW", now.m_axi_awvalid != 0),
+            ("W", now.m_axi_wvalid != 0 || is_owing),
+        ];
+        if let Some((channel, _)) = under_way.into_iter().find(|(_, is_there)| is_past && *is_there) {
+            self.findings.violation(self.cycle, Violation::Drain { channel });
+            self.waits.stopped = None;
+        }
+    }
+}
+
+/// Whether the ones of a number stand in one piece, or there is none.
+pub(super) fn is_one_piece(strobe: u64) -> bool {
+    let low = strobe >> strobe.trailing_zeros().min(63);
+    low & low.wrapping_add(1) == 0
 }

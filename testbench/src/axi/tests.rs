@@ -1,9 +1,11 @@
 //! The slave against a master that does everything wrong, and its timing against what was asked for.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use wiresift_abi::geometry::LINE;
 use wiresift_driver::{Direction, DmaRegion};
 
 use super::*;
+use crate::memory::HostMemory;
 
 /// A master that drives what a test says, cycle by cycle.
 struct Bench {
@@ -25,7 +27,7 @@ impl Bench {
     }
 
     fn fast() -> Self {
-        Self::new(Timing { latency: 10, ..Timing::default() })
+        Self::new(Timing { latency: 10, ..Timing::new(&LINE) })
     }
 
     fn cycle(&mut self, outputs: Outputs) -> Inputs {
@@ -87,7 +89,7 @@ fn wait() -> Outputs {
 
 #[test]
 fn a_good_master_reads_at_full_throughput_after_the_latency() {
-    let mut bench = Bench::new(Timing::default());
+    let mut bench = Bench::new(Timing::new(&LINE));
     let (bursts, beats) = (32u64, 64u64);
     let mut taken = Vec::new();
     let mut asked = 0;
@@ -112,7 +114,7 @@ fn a_good_master_reads_at_full_throughput_after_the_latency() {
 
 #[test]
 fn a_stalled_bus_gives_the_same_and_takes_about_its_share_longer() {
-    let mut bench = Bench::new(Timing { latency: 5, stall_percent: 40, ..Timing::default() });
+    let mut bench = Bench::new(Timing { latency: 5, stall_percent: 40, ..Timing::new(&LINE) });
     let (mut cycles, mut beats, mut asked) = (0, 0u64, 0);
     while beats < 6400 {
         let ask = asked < beats / 64 + 2 && asked < 100;
@@ -226,7 +228,7 @@ fn what_changes_before_it_is_taken_is_a_violation() {
     ];
     for (change, channel) in cases {
         // Stalls nearly always, so that a request has to wait.
-        let mut bench = Bench::new(Timing { stall_percent: 95, ..Timing::default() });
+        let mut bench = Bench::new(Timing { stall_percent: 95, ..Timing::new(&LINE) });
         let mut outputs = match channel {
             "AR" => bench.read(0, 4),
             "AW" => bench.write(0, 4),
@@ -264,7 +266,7 @@ fn a_wrong_last_beat_is_a_violation() {
 
 #[test]
 fn too_many_bursts_in_flight_are_a_violation() {
-    let mut bench = Bench::new(Timing { reads_in_flight: 3, writes_in_flight: 2, ..Timing::default() });
+    let mut bench = Bench::new(Timing { reads_in_flight: 3, writes_in_flight: 2, ..Timing::new(&LINE) });
     for _ in 0..4 {
         let request = bench.read(0, 1);
         bench.ask(request);
@@ -287,4 +289,86 @@ fn a_request_during_reset_is_a_violation() {
     bench.cycle(request);
     assert_eq!(bench.violations(), [Violation::Reset { channel: "AR" }]);
     assert_eq!(bench.slave.traffic().reads, 0);
+}
+
+#[test]
+fn what_the_shell_of_a_board_does_not_wait_for_is_a_violation() {
+    let too_long = PATIENCE_CYCLES + 20;
+    let deaf = Outputs::default();
+    // Answers that are not taken.
+    let mut bench = Bench::fast();
+    let request = bench.read(0, 1);
+    bench.ask(request);
+    for _ in 0..too_long {
+        bench.cycle(deaf);
+    }
+    assert_eq!(bench.violations(), [Violation::Slow { channel: "R" }]);
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 1);
+    bench.cycle(request);
+    bench.cycle(Outputs { m_axi_bready: 0, ..data(1, 1) });
+    for _ in 0..too_long {
+        bench.cycle(deaf);
+    }
+    assert_eq!(bench.violations(), [Violation::Slow { channel: "B" }]);
+    // Data that does not come.
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 2);
+    bench.cycle(request);
+    bench.cycle(data(1, 0));
+    for _ in 0..too_long {
+        bench.cycle(wait());
+    }
+    assert_eq!(bench.violations(), [Violation::Slow { channel: "W" }]);
+    // In time, and just so.
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 1);
+    bench.cycle(request);
+    for _ in 0..PATIENCE_CYCLES {
+        bench.cycle(wait());
+    }
+    bench.cycle(data(1, 1));
+    for _ in 0..100 {
+        bench.cycle(wait());
+    }
+    assert_eq!(bench.violations(), []);
+}
+
+#[test]
+fn what_comes_long_after_a_stop_is_a_violation() {
+    for channel in ["AR", "AW", "W"] {
+        let mut bench = Bench::fast();
+        bench.slave.note_enable(false);
+        for _ in 0..PATIENCE_CYCLES {
+            bench.cycle(wait());
+        }
+        assert_eq!(bench.violations(), []);
+        let late = match channel {
+            "AR" => bench.read(0, 1),
+            "AW" => bench.write(0, 1),
+            _ => data(1, 1),
+        };
+        bench.cycle(late);
+        assert_eq!(bench.violations(), [Violation::Drain { channel }]);
+    }
+    let mut bench = Bench::fast();
+    bench.slave.note_enable(false);
+    for _ in 0..PATIENCE_CYCLES {
+        bench.cycle(wait());
+    }
+    bench.slave.note_enable(true);
+    let request = bench.read(0, 1);
+    bench.cycle(request);
+    assert_eq!(bench.violations(), [], "it was started again");
+}
+
+#[test]
+fn strobes_with_a_hole_are_a_violation() {
+    let mut bench = Bench::fast();
+    let request = bench.write(0, 3);
+    bench.cycle(request);
+    for (strobe, last) in [(0xfff0, 0), (0xf00f, 0), (0, 1)] {
+        bench.cycle(Outputs { m_axi_wstrb: strobe, ..data(1, last) });
+    }
+    assert_eq!(bench.violations(), [Violation::Strobe { strobe: 0xf00f }]);
 }

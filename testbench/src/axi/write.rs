@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rand::Rng;
 
-use super::rules::{Request, Violation};
+use super::rules::{Request, Violation, is_one_piece};
 use super::{AxiSlave, DECERR, OKAY, SLVERR, Stall};
 use crate::faults::FaultKind;
 use crate::ports::{Beat, Inputs, Outputs};
@@ -33,6 +33,8 @@ struct Write {
     answer_at: u64,
     response: u8,
     fault: Option<FaultKind>,
+    /// Number of the burst in memory that is far away.
+    number: Option<u64>,
 }
 
 /// The state of the write channels.
@@ -50,6 +52,30 @@ pub(super) struct Writes {
     ask: Stall,
     data: Stall,
     give: Stall,
+}
+
+impl Writes {
+    /// Whether a burst was asked for whose data has not come.
+    pub(super) fn is_owing(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Whether a burst was asked for that was not answered.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.open.is_empty() || !self.whole.is_empty() || self.answer.is_some()
+    }
+}
+
+impl Write {
+    /// The bytes of the burst, as far as they are to be written.
+    fn bytes(&self, beat_bytes: usize) -> Vec<Option<u8>> {
+        let of = |beat: &Data| {
+            let (data, strobe) = (beat.data, beat.strobe);
+            let byte = move |n: usize| (strobe >> n & 1 == 1).then(|| data[n / 8].to_le_bytes()[n % 8]);
+            (0..beat_bytes).map(byte).collect::<Vec<_>>()
+        };
+        self.data.iter().flat_map(of).collect()
+    }
 }
 
 impl AxiSlave {
@@ -91,6 +117,9 @@ impl AxiSlave {
         if outputs.m_axi_wvalid != 0 && inputs.m_axi_wready != 0 {
             self.traffic.beats_written += 1;
             let (data, strobe) = (outputs.m_axi_wdata, outputs.m_axi_wstrb);
+            if !is_one_piece(strobe) {
+                self.findings.violation(self.cycle, Violation::Strobe { strobe });
+            }
             self.writes.early.push_back(Data { data, strobe, last: outputs.m_axi_wlast });
         }
         self.match_data();
@@ -110,6 +139,7 @@ impl AxiSlave {
             answer_at: 0,
             response: OKAY,
             fault,
+            number: None,
         });
         let count =
             self.writes.open.len() + self.writes.whole.len() + usize::from(self.writes.answer.is_some());
@@ -156,11 +186,27 @@ impl AxiSlave {
         if write.apply_at > self.cycle {
             return false;
         }
+        let is_fake = matches!(write.fault, Some(FaultKind::Error | FaultKind::Swallow));
+        if write.applied == 0 && write.number.is_none() && !is_fake {
+            write.number = self.memory.begin_write(write.address, &write.bytes(self.beat_bytes));
+        }
+        if let Some(number) = write.number {
+            let Some(answer) = self.memory.poll(number) else { return false };
+            if let Err(refused) = answer {
+                write.response = DECERR;
+                self.findings.refused(self.cycle, refused);
+            }
+            // Its answer may be due already; it comes behind the memory's.
+            write.answer_at = write.answer_at.max(self.cycle);
+            write.applied = write.data.len();
+            self.writes.visible += 1;
+            return true;
+        }
         let data = write.data[write.applied];
         let address = write.address.wrapping_add((write.applied * self.beat_bytes) as u64);
         write.applied += 1;
         let is_whole = write.applied == write.data.len();
-        if !matches!(write.fault, Some(FaultKind::Error | FaultKind::Swallow)) {
+        if !is_fake {
             let words = &data.data[..self.beat_bytes / 8];
             if let Err(refused) = self.memory.write(address, words, data.strobe) {
                 write.response = DECERR;

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use wiresift_abi::geometry::{ALL, LAB};
 
 use super::*;
 use crate::gate::{self, Clocked, Native};
@@ -11,6 +12,11 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Clocked for Writer<BEAT_BIT
     fn clock(&mut self) -> &mut Signal<In, Clock> {
         &mut self.clock
     }
+}
+
+/// The geometry with beats of that many bits.
+fn geometry<const BEAT_BITS: usize>() -> &'static Geometry {
+    ALL.into_iter().find(|geometry| geometry.beat_bytes * 8 == BEAT_BITS).unwrap()
 }
 
 /// How source, bus and host behave.
@@ -23,15 +29,29 @@ struct Plan {
     answer_stall: u32,
     /// Percent of cycles in which the host consumes all that is acknowledged.
     host: u32,
+    /// Records of the ring, power of two.
+    records_log2: u32,
     /// Record index at which the run starts.
     first: u32,
     seed: u64,
 }
 
-const CALM: Plan =
-    Plan { latency: 10, source_idle: 0, bus_stall: 0, answer_stall: 0, host: 100, first: 0, seed: 1 };
-const RECORDS_LOG2: u32 = 8;
-const RING_LINES: usize = 64;
+impl Plan {
+    const fn ring_lines(&self) -> usize {
+        (1 << self.records_log2) / LINE_RECORDS
+    }
+}
+
+const CALM: Plan = Plan {
+    latency: 10,
+    source_idle: 0,
+    bus_stall: 0,
+    answer_stall: 0,
+    host: 100,
+    records_log2: 8,
+    first: 0,
+    seed: 1,
+};
 const STATUS_BASE: u64 = 0x12_3456_7fc0;
 
 /// Words of a status line.
@@ -71,12 +91,12 @@ struct Rig<const BEAT_BITS: usize, const STRB_BITS: usize> {
 impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
     fn new(plan: Plan) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-        let mut sim = Native::new(Writer::default());
+        let mut sim = Native::new(Writer::new(geometry::<BEAT_BITS>()));
         // The ring crosses 4 GiB in every other run.
         let base = 0x3_ffff_f000 + 0x1000 * below(&mut rng, 2) as u64;
         sim.uut.c2h_base.next = base.into();
         sim.uut.status_base.next = STATUS_BASE.into();
-        sim.uut.c2h_records_log2.next = u64::from(RECORDS_LOG2).into();
+        sim.uut.c2h_records_log2.next = u64::from(plan.records_log2).into();
         sim.step();
         sim.step();
         let mut rig = Self {
@@ -113,12 +133,12 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
         self.sim.uut.c2h_cidx.next = 0.into();
         self.sim.uut.status.next = 1.into();
         self.sim.step();
-        let place = u64::from(first) % 256 * 16;
+        let place = u64::from(first) % (1 << self.plan.records_log2) * 16;
         let uut = &mut self.sim.uut;
         uut.taken.q.next = u64::from(first).into();
         uut.acknowledged.q.next = u64::from(first).into();
         uut.address_low.q.next = ((self.base & 0xffff_ffff) + place).into();
-        let left = RING_LINES as u64 - place / 64;
+        let left = self.plan.ring_lines() as u64 - place / 64;
         uut.left.q.next = left.into();
         uut.at_end.q.next = left == 1;
         uut.c2h_cidx.next = u64::from(first).into();
@@ -183,7 +203,7 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
             // Records that the host has not consumed must not be overwritten.
             let unconsumed =
                 self.plan.first.wrapping_add(4 * self.taken.len() as u32).wrapping_sub(self.cidx);
-            assert!(unconsumed as usize + 4 <= 4 * RING_LINES, "taken without room");
+            assert!(unconsumed as usize + 4 <= 4 * self.plan.ring_lines(), "taken without room");
             self.taken.push(line);
         }
     }
@@ -218,14 +238,18 @@ impl<const BEAT_BITS: usize, const STRB_BITS: usize> Rig<BEAT_BITS, STRB_BITS> {
             let (address, line) = (self.addresses.pop_front().unwrap(), self.data.pop_front().unwrap());
             self.write(address, line);
         }
-        assert!(self.answers.len() <= WRITES_IN_FLIGHT);
+        assert!(self.answers.len() <= geometry::<BEAT_BITS>().writes_in_flight);
     }
 
     fn write(&mut self, address: u64, line: Vec<u8>) {
         let record = address != STATUS_BASE;
         if record {
             let at = self.plan.first as usize / 4 + self.written.len();
-            assert_eq!(address, self.base + (at % RING_LINES * 64) as u64, "address of line {at}");
+            assert_eq!(
+                address,
+                self.base + (at % self.plan.ring_lines() * 64) as u64,
+                "address of line {at}"
+            );
             self.written.push(line);
         } else {
             let words: Vec<u32> =
@@ -306,7 +330,7 @@ fn the_ring_is_filled_to_the_last_line_and_no_further() {
     for _ in 0..400 {
         rig.step();
     }
-    assert_eq!(rig.taken.len(), RING_LINES);
+    assert_eq!(rig.taken.len(), CALM.ring_lines());
     assert!(rig.pulses[4] > 200, "waiting for credit is counted");
     // Nothing but the credit is missing, so the status line is current.
     assert_eq!(rig.statuses.last().unwrap()[1], 256);
@@ -326,7 +350,7 @@ fn cycles_for<const BEAT_BITS: usize, const STRB_BITS: usize>(
     latency: usize,
     lines: usize,
 ) -> (usize, usize) {
-    let mut rig = Rig::<BEAT_BITS, STRB_BITS>::new(Plan { latency, ..CALM });
+    let mut rig = Rig::<BEAT_BITS, STRB_BITS>::new(Plan { latency, records_log2: 11, ..CALM });
     rig.lines_left = lines;
     while rig.taken.len() < lines {
         rig.step();
@@ -344,9 +368,12 @@ fn a_line_is_written_in_every_cycle_and_status_lines_cost_little() {
     let (cycles, statuses) = cycles_for::<128, 16>(30, 500);
     assert!(cycles <= 4 * (500 + 500 / 64) + 30, "{cycles} cycles");
     assert!(statuses <= 500 / 64 + 2, "{statuses} status lines");
-    // Lines in flight over the latency.
-    let (cycles, _) = cycles_for::<512, 64>(250, 1000);
-    assert!(cycles <= 1000 * 260 / (WRITES_IN_FLIGHT - 4) + 300, "{cycles} cycles");
+    // One microsecond at 250 MHz: a line a cycle in `line`; in `lab`, where a line is four beats, lines in
+    // flight over the latency.
+    let (cycles, _) = cycles_for::<512, 64>(240, 2000);
+    assert!(cycles <= 2000 + 2000 / 64 + 300, "{cycles} cycles");
+    let (cycles, _) = cycles_for::<128, 16>(250, 1000);
+    assert!(cycles <= 1000 * 260 / (LAB.writes_in_flight - 4) + 300, "{cycles} cycles");
 }
 
 #[test]
@@ -536,7 +563,8 @@ fn gate<const BEAT_BITS: usize, const STRB_BITS: usize>(name: &str) {
     let mut enable = false;
     let mut offered = false;
     let mut cidx = 0u32;
-    gate::passes(name, Writer::<BEAT_BITS, STRB_BITS>::default, 4000, 31, |uut, rng, cycle| {
+    let make = || Writer::<BEAT_BITS, STRB_BITS>::new(geometry::<BEAT_BITS>());
+    gate::passes(name, make, 4000, 31, |uut, rng, cycle| {
         uut.m_axi_awready.next = chance(rng, 70);
         uut.m_axi_wready.next = chance(rng, 90);
         addresses += usize::from(uut.m_axi_awvalid.val() && uut.m_axi_awready.next);

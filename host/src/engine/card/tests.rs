@@ -1,6 +1,7 @@
 //! The device over a card whose rings are plain Rust, with faults.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use wiresift_abi::command::Command;
@@ -13,6 +14,7 @@ use crate::capture::synthesize;
 use crate::compile::live::{Live, Update};
 use crate::compile::{self, Compiled, Options};
 use crate::metadata::{AclInfo, SignatureInfo};
+use crate::rules::detect::Detect;
 use crate::rules::model::{
     AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleClass,
     RuleSet, SignatureAction,
@@ -23,7 +25,8 @@ fn compiled() -> Compiled {
     compile::compile(&rules(), &LAB, &Options { seed: Some(1) }).unwrap()
 }
 
-fn rules() -> RuleSet {
+/// One ACL rule that every IPv4 packet satisfies.
+pub fn rules() -> RuleSet {
     let range = AddressRange { first: [0, 0, 0, 0].into(), last: [255; 4].into() };
     let any = AddressList { include: vec![range], exclude: vec![] };
     let condition = Condition {
@@ -57,6 +60,7 @@ fn signature() -> SignatureInfo {
         references: Vec::new(),
         metadata: Vec::new(),
         class: RuleClass::Exact,
+        detect: Detect::default(),
         origin: Origin::default(),
     }
 }
@@ -65,7 +69,7 @@ fn signature() -> SignatureInfo {
 const MEANINGS: u32 = 3;
 
 /// Metadata of a version: every number means another rule than in the version before.
-fn metadata_of(version: u32) -> Arc<Metadata> {
+pub fn metadata_of(version: u32) -> Arc<Metadata> {
     static ALL: OnceLock<Vec<Arc<Metadata>>> = OnceLock::new();
     let of = |version: u32| {
         let rule = AclInfo { action: AclAction::Match, origin: Origin::default() };
@@ -74,6 +78,20 @@ fn metadata_of(version: u32) -> Arc<Metadata> {
         Arc::new(Metadata { acl: vec![rule; 5], acl_ids, signatures: vec![signature(); 3], headers })
     };
     ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
+}
+
+/// The same as the host goes by it.
+pub fn host_rules_of(version: u32) -> Arc<HostRules> {
+    static ALL: OnceLock<Vec<Arc<HostRules>>> = OnceLock::new();
+    let of = |version| Arc::new(HostRules::new(&metadata_of(version)).unwrap());
+    ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
+}
+
+/// Changes the metadata by which verdicts are read.
+fn change_metadata(device: &mut CardDevice<FakeCard>, change: impl FnOnce(&mut Metadata)) {
+    let mut metadata = Metadata::clone(device.rules.host.metadata());
+    change(&mut metadata);
+    device.rules.host = Arc::new(HostRules::new(&Arc::new(metadata)).unwrap());
 }
 
 fn open(faults: Vec<Fault>) -> Result<(CardDevice<FakeCard>, CpuEngine), DeviceError> {
@@ -85,24 +103,41 @@ fn open(faults: Vec<Fault>) -> Result<(CardDevice<FakeCard>, CpuEngine), DeviceE
     Ok((device, engine))
 }
 
-/// Batches of packets of many lengths, every tenth longer than the ring takes.
+/// Batches of [`packets_of`].
 fn batches() -> Vec<Arc<Batch>> {
     let mut number = 0_u32;
     let mut batches = Vec::new();
     for packets in [700, 1, 0, 900, 2048, 3] {
         let mut batch = Batch::new(number.into());
-        for _ in 0..packets {
-            let mut packet = Vec::new();
-            synthesize(number, !number, [1, 2], 17, &mut packet);
-            let bytes =
-                if number.is_multiple_of(10) { PACKET_BYTES_MAX + 1 } else { number as usize % 400 + 42 };
-            packet.resize(bytes, number as u8);
+        for packet in packets_of(number..number + packets) {
             batch.push(&packet, crate::device::PacketInfo::default());
-            number += 1;
         }
+        number += packets;
         batches.push(Arc::new(batch));
     }
     batches
+}
+
+/// Packets of many lengths, every tenth longer than the ring takes.
+pub fn packets_of(numbers: Range<u32>) -> Vec<Vec<u8>> {
+    let packet = |number: u32| {
+        let mut packet = Vec::new();
+        synthesize(number, !number, [1, 2], 17, &mut packet);
+        let bytes = if number.is_multiple_of(10) { PACKET_BYTES_MAX + 1 } else { number as usize % 400 + 42 };
+        packet.resize(bytes, number as u8);
+        packet
+    };
+    numbers.map(packet).collect()
+}
+
+/// Changes the rules so that they differ from those before.
+pub fn set_port(rules: &mut RuleSet, port: u16) {
+    rules.acl[0].condition.dport = PortList::Ports { include: vec![port..=60_000], exclude: vec![] };
+}
+
+/// The time of a device's card.
+pub fn now_ns(device: &CardDevice<FakeCard>) -> u64 {
+    device.card.borrow().as_ref().unwrap().transport().now_ns()
 }
 
 fn expected(packet: &[u8], engine: &mut CpuEngine) -> Decision {
@@ -110,7 +145,7 @@ fn expected(packet: &[u8], engine: &mut CpuEngine) -> Decision {
 }
 
 /// What a fake card with tables of that hash, and metadata of that version, comes to.
-fn expected_of(packet: &[u8], engine: &mut CpuEngine, version: u32, tables: u64) -> Decision {
+pub fn expected_of(packet: &[u8], engine: &mut CpuEngine, version: u32, tables: u64) -> Decision {
     let (acl, flags, ids) = answer_by(packet, tables);
     if is_jumbo(packet) || flags.0 & Flags::HOST_DECIDES != 0 {
         return engine.decide(packet);
@@ -118,7 +153,7 @@ fn expected_of(packet: &[u8], engine: &mut CpuEngine, version: u32, tables: u64)
     let mut signatures = ids.into_iter().map(|id| (id + version % MEANINGS) % 3).collect::<Vec<_>>();
     signatures.sort_unstable();
     signatures.dedup();
-    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, flags }
+    Decision { acl: acl.map(|id| (id + version % MEANINGS) % 5), signatures, suspects: Vec::new(), flags }
 }
 
 /// Runs all batches as the session does, and checks every decision.
@@ -183,14 +218,18 @@ fn run_with_updates(faults: Vec<Fault>) {
     let (image, mut slots) = (live.image().unwrap(), Slots::default());
     image.commands().for_each(|command| slots.run(&command));
     let mut engine = CpuEngine::new(&image).unwrap();
+    // As the image would have it: the device reads the numbers of both by one metadata.
+    engine.update(&[], metadata_of(0)).unwrap();
     let fake = FakeCard::new(&LAB, 5, faults).by_tables();
+    // The device goes by the metadata that it is given, whatever is in the image.
+    engine.update([], metadata()).unwrap();
     let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine.clone()).unwrap();
     let (mut version, mut set) = (0, rules());
     let (mut wanted, mut decided): (_, Vec<Decided>) = (Vec::new(), Vec::new());
     for (n, batch) in batches().into_iter().cycle().take(12).enumerate() {
         for _ in 0..if n == 6 { 70 } else { [0, 1, 2, 5][n % 4] } {
-            let (one, condition) = (set.acl[0].clone(), &mut set.acl[0].condition);
-            condition.dport = PortList::Ports { include: vec![version as u16..=60_000], exclude: vec![] };
+            let one = set.acl[0].clone();
+            set_port(&mut set, version as u16);
             if set.acl.len() < 4 {
                 set.acl.push(one);
             }
@@ -200,8 +239,9 @@ fn run_with_updates(faults: Vec<Fault>) {
             let lines = commands.iter().map(|line| Command::from_line(line, &LAB).unwrap());
             lines.for_each(|command| slots.run(&command));
             engine.update(&commands, metadata_of(version)).unwrap();
-            let (metadata, rules) = (metadata_of(version), Arc::new(set.clone()));
-            let update = RuleUpdate { version: number, commands: commands.into(), metadata, rules, counts };
+            let metadata = metadata_of(version);
+            let update = Update { version: number, commands, metadata, counts };
+            let update = RuleUpdate::with(update, Arc::new(set.clone()), host_rules_of(version));
             device.update(&Arc::new(update)).unwrap();
         }
         let want = batch.packets().map(|packet| expected_of(packet, &mut engine, version, slots.hash()));
@@ -256,12 +296,12 @@ fn a_fault_that_stays_is_an_error() {
 #[test]
 fn rules_and_headers_that_do_not_exist_are_errors() {
     let (mut device, _) = open(vec![]).unwrap();
-    Arc::make_mut(&mut device.rules.metadata).headers.truncate(1000);
+    change_metadata(&mut device, |metadata| metadata.headers.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names signature header"));
     let (mut device, _) = open(vec![]).unwrap();
-    Arc::make_mut(&mut device.rules.metadata).acl_ids.truncate(1000);
+    change_metadata(&mut device, |metadata| metadata.acl_ids.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names ACL rule"));

@@ -78,10 +78,21 @@ pub struct CpuEngine {
     metadata: Arc<Metadata>,
     /// What the commands so far left in the tables.
     state: State,
-    /// Keys, flags and answers of the packets at hand.
+    /// Keys, headers and answers of the packets at hand.
     keys: Vec<Key>,
-    flags: Vec<u16>,
+    parsed: Vec<Header>,
     answers: Answers,
+}
+
+/// What the headers of a packet say, before the host finishes it ([`crate::engine::host`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Headed<'a> {
+    /// The card's id of the first ACL rule that matches.
+    pub acl: Option<u32>,
+    /// The card's ids of the signature headers that hold, each at least once.
+    pub headers: &'a [u32],
+    /// The header vector.
+    pub header: Header,
 }
 
 impl CpuEngine {
@@ -137,7 +148,7 @@ impl CpuEngine {
             metadata,
             state,
             keys: Vec::new(),
-            flags: Vec::new(),
+            parsed: Vec::new(),
             answers: Answers::default(),
         })
     }
@@ -157,32 +168,51 @@ impl CpuEngine {
         self.chosen.simd()
     }
 
-    /// What the rules say of a packet, Ethernet header first.
+    /// What the headers of the rules say of a packet, Ethernet header first: the whole decision where no signature asks
+    /// for more than its header.
     pub fn decide(&mut self, packet: &[u8]) -> Decision {
         let mut decisions = Vec::with_capacity(1);
         self.decide_all(std::iter::once(packet), &mut decisions);
         decisions.pop().unwrap_or_default()
     }
 
-    /// Adds what the rules say of each packet to `decisions`.
+    /// Adds what the headers of the rules say of each packet to `decisions`, as [`Self::decide`] does.
     pub fn decide_all<'a>(&mut self, packets: impl Iterator<Item = &'a [u8]>, decisions: &mut Vec<Decision>) {
+        let metadata = Arc::clone(&self.metadata);
+        self.classify(packets, |_, headed| {
+            decisions.push(Decision {
+                acl: headed.acl.and_then(|id| metadata.acl_place(id)),
+                signatures: signatures(&metadata, headed.headers),
+                suspects: Vec::new(),
+                flags: Flags(headed.header.flags),
+            });
+        });
+    }
+
+    /// Calls `take` with each packet and what its headers say, in order.
+    pub fn classify<'a>(
+        &mut self,
+        packets: impl Iterator<Item = &'a [u8]>,
+        mut take: impl FnMut(&'a [u8], &Headed<'_>),
+    ) {
         let mut packets = packets.peekable();
+        let mut at_hand = Vec::with_capacity(PARSED.min(packets.size_hint().0));
         while packets.peek().is_some() {
+            at_hand.clear();
             self.keys.clear();
-            self.flags.clear();
+            self.parsed.clear();
             for packet in packets.by_ref().take(PARSED) {
                 let header = Header::of(packet);
+                at_hand.push(packet);
                 self.keys.push(header.key());
-                self.flags.push(header.flags);
+                self.parsed.push(header);
             }
             let (keys, mut answers) = (std::mem::take(&mut self.keys), std::mem::take(&mut self.answers));
             self.look_up_all(&keys, &mut answers);
-            let decided = self.flags.iter().enumerate().map(|(place, &flags)| Decision {
-                acl: answers.first(place).and_then(|id| self.metadata.acl_place(id)),
-                signatures: self.signatures(answers.headers(place)),
-                flags: Flags(flags),
-            });
-            decisions.extend(decided);
+            for (place, (packet, header)) in at_hand.iter().zip(&self.parsed).enumerate() {
+                let (acl, headers) = (answers.first(place), answers.headers(place));
+                take(packet, &Headed { acl, headers, header: *header });
+            }
             (self.keys, self.answers) = (keys, answers);
         }
     }
@@ -217,13 +247,18 @@ impl CpuEngine {
         }
     }
 
-    /// Signatures behind headers, ascending, each once.
-    fn signatures(&self, headers: &[u32]) -> Vec<u32> {
-        let headers = headers.iter().flat_map(|&header| &self.metadata.headers[header as usize]);
-        let mut signatures: Vec<u32> = headers.copied().collect();
-        settle(&mut signatures);
-        signatures
+    /// What the numbers in its entries mean.
+    pub fn metadata(&self) -> &Arc<Metadata> {
+        &self.metadata
     }
+}
+
+/// Signatures behind headers, ascending, each once.
+fn signatures(metadata: &Metadata, headers: &[u32]) -> Vec<u32> {
+    let headers = headers.iter().flat_map(|&header| &metadata.headers[header as usize]);
+    let mut signatures: Vec<u32> = headers.copied().collect();
+    settle(&mut signatures);
+    signatures
 }
 
 /// Whether the metadata has what an entry names.

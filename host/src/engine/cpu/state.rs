@@ -59,6 +59,8 @@ impl State {
         match command.opcode {
             // The tables are looked at behind a COMMIT only.
             Opcode::Commit => {}
+            // Of the card's payload matcher; no image has them yet.
+            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {}
             Opcode::Clear => {
                 self.masks.fill(Key::default());
                 self.slots.clear();

@@ -145,7 +145,7 @@ fn the_device_gives_batches_back_in_order() {
     let mut random = Random(ChaCha8Rng::seed_from_u64(1));
     let rules = random.rules(20, 10);
     let mut engine = engine(&rules, &LINE);
-    let mut device = CpuDevice::new(engine.clone());
+    let mut device = CpuDevice::new(engine.clone()).unwrap();
     let batches: Vec<Arc<Batch>> = (0..3)
         .map(|n| {
             let mut batch = Batch::new(n * 10);

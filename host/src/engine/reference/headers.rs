@@ -35,6 +35,13 @@ pub struct Headers {
     pub aux: Option<u16>,
     /// Byte at which the transport header starts; 0 where none was found.
     pub l4_offset: usize,
+    /// Byte at which the IP header starts; 0 where there is none.
+    pub ip_offset: usize,
+    /// Byte behind the IP packet, as far as it was captured; 0 where there is none.
+    pub end: usize,
+    /// Byte behind the IP headers, where the walk went over all of them. A fragment other than the first has
+    /// the rest of a transport header there, or none.
+    pub behind_ip: Option<usize>,
     /// Some part of a fragmented packet.
     pub fragment: bool,
     /// A fragment other than the first.
@@ -129,6 +136,8 @@ impl Headers {
         let protocol = ipv4.protocol().0;
         let (src, dst) = (ipv4.source_addr().into(), ipv4.destination_addr().into());
         self.ip = Some(Ip { src, dst, protocol, ports: None });
+        self.ip_offset = at;
+        self.end = packet.len().min(at + total_length);
         let offset = ipv4.fragments_offset().value();
         if ipv4.more_fragments() || offset != 0 {
             self.fragment = true;
@@ -136,13 +145,13 @@ impl Headers {
         }
         if offset != 0 {
             self.later_fragment = true;
+            self.behind_ip = Some(at + header_length).filter(|behind| *behind <= self.end);
             return None;
         }
         if here.len() < header_length {
             return self.stop(Flags::TRUNCATED);
         }
-        let end = packet.len().min(at + total_length);
-        self.transport(&packet[..end], at + header_length, protocol)
+        self.transport(&packet[..self.end], at + header_length, protocol)
     }
 
     /// 5: IPv6 and its extension headers.
@@ -153,6 +162,7 @@ impl Headers {
         }
         let Ok(ipv6) = Ipv6HeaderSlice::from_slice(here) else { return self.stop(Flags::MALFORMED) };
         let end = packet.len().min(at + 40 + usize::from(ipv6.payload_length()));
+        (self.ip_offset, self.end) = (at, end);
         let (src, dst) = (ipv6.source_addr(), ipv6.destination_addr());
         let mut next = ipv6.next_header();
         let mut cur = at + 40;
@@ -180,6 +190,7 @@ impl Headers {
                     if offset != 0 {
                         self.later_fragment = true;
                         self.addresses(src, dst, following);
+                        self.behind_ip = Some(cur + 8);
                         return None;
                     }
                     (following, 8)
@@ -214,6 +225,7 @@ impl Headers {
     /// headers only, the rules take what is there.
     fn transport(&mut self, packet: &[u8], at: usize, protocol: u8) -> Option<()> {
         self.l4_offset = at;
+        self.behind_ip = Some(at);
         let there = &packet[at..];
         let header_length = match IpNumber(protocol) {
             ip_number::TCP => 20,

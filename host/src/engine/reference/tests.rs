@@ -1,13 +1,28 @@
-//! One test a clause of docs/packet-semantics.md, with packets written byte by byte.
+//! One test a clause of docs/packet-semantics.md and, in the files below, of docs/signature-semantics.md, with packets
+//! written byte by byte.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod buffers;
+mod contents;
+mod expressions;
+mod fields;
+mod flows;
+mod numbers;
+mod signatures;
+mod thresholds;
+
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use wiresift_abi::vector::Flags;
 
 use super::headers::Headers;
 use super::*;
-use crate::rules::model::{AclAction, AclRule, AuxList, Details, Origin, SignatureAction};
+use crate::rules::detect::{Buffer, BufferTests, Content, Detect, NumberTest, Operand, Test};
+use crate::rules::model::{
+    AclAction, AclRule, AddressList, AddressRange, AuxList, Condition, Details, Family, Origin, PortList,
+    SignatureAction,
+};
 
 /// Zero addresses, then an EtherType.
 fn ethernet(ethertype: u16) -> Vec<u8> {
@@ -502,6 +517,7 @@ fn signature(condition: Condition, bidirectional: bool, class: RuleClass) -> Sig
         rev: 0,
         action: SignatureAction::Alert,
         msg: String::new(),
+        detect: Detect::default(),
         classtype: None,
         priority: None,
         references: vec![],
@@ -542,4 +558,47 @@ fn a_bidirectional_signature_matches_both_ways_with_addresses_and_ports_together
         let mut judge = Reference::new(&RuleSet { signatures, ..RuleSet::default() });
         assert_eq!(!judge.decide(&v4_packet()).signatures.is_empty(), expected);
     }
+}
+
+/// A UDP packet over IPv4 from port 1234 to port 80.
+fn udp_packet(payload: &[u8]) -> Vec<u8> {
+    let length = (8 + payload.len()) as u16;
+    let header = join(&[&[0x04, 0xd2, 0, 80], &length.to_be_bytes(), &[0, 0]]);
+    join(&[&ethernet(0x0800), &ipv4(5, 20 + length, 0, 17), &header, payload])
+}
+
+/// A judge by one rule that asks this and nothing of the header but IP.
+fn judge(detect: Detect) -> Reference {
+    let signatures = vec![Signature { detect, ..signature(anything(), false, RuleClass::ExactOnHost) }];
+    Reference::new(&RuleSet { signatures, ..RuleSet::default() })
+}
+
+/// Whether a packet matches a rule that asks this.
+fn matches(detect: &Detect, packet: &[u8]) -> bool {
+    !judge(detect.clone()).decide(packet).signatures.is_empty()
+}
+
+/// What a rule asks that has these tests of one buffer.
+fn asks(buffer: Buffer, tests: Vec<Test>) -> Detect {
+    Detect { buffers: vec![BufferTests { buffer, tests }], ..Detect::default() }
+}
+
+/// Whether the payload of a packet satisfies tests.
+fn payload_satisfies(payload: &[u8], tests: Vec<Test>) -> bool {
+    matches(&asks(Buffer::Payload, tests), &udp_packet(payload))
+}
+
+/// A content, and what is changed of it.
+fn content(bytes: &[u8], change: impl FnOnce(&mut Content)) -> Test {
+    let mut content = Content { bytes: bytes.to_vec(), ..Content::default() };
+    change(&mut content);
+    Test::Content(content)
+}
+
+fn exactly(value: u64) -> NumberTest {
+    NumberTest { first: value, last: value, negated: false }
+}
+
+fn other_than(value: u64) -> NumberTest {
+    NumberTest { negated: true, ..exactly(value) }
 }

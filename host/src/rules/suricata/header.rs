@@ -6,6 +6,8 @@ use crate::rules::cursor::{Cursor, Token, is_blank};
 use crate::rules::diagnostics::Fault;
 use crate::rules::model::{AddressList, Condition, Details, Family, PortList, SignatureAction};
 
+use super::detect::reason::Why;
+use super::detect::settle::HeaderSays;
 use super::list::{Item, Kind, Parts, items};
 use super::protocol::{Protocol, protocol};
 use super::variables::Variables;
@@ -32,8 +34,10 @@ pub(super) struct Header {
     pub action: SignatureAction,
     pub condition: Condition,
     pub bidirectional: bool,
-    /// Why the header cannot be evaluated.
-    pub refused: Vec<String>,
+    /// It is a short one of Snort 3.
+    pub short: bool,
+    /// What it says of the rule's class.
+    pub says: HeaderSays,
 }
 
 /// The texts of a header, its lists not evaluated.
@@ -61,7 +65,7 @@ struct List<'a> {
 /// Reads the header up to the options.
 pub(super) fn header(cursor: &mut Cursor<'_>, variables: &Variables<'_>) -> Result<Header, Vec<Fault>> {
     let written = written(cursor).map_err(|fault| vec![fault])?;
-    let Protocol { family, protocols, has_ports, refused } = written.protocol;
+    let Protocol { family, protocols, has_ports, says } = written.protocol;
     let mut header = Header {
         action: written.action,
         condition: Condition {
@@ -74,12 +78,17 @@ pub(super) fn header(cursor: &mut Cursor<'_>, variables: &Variables<'_>) -> Resu
             details: Details::default(),
         },
         bidirectional: false,
-        refused: refused.into_iter().collect(),
+        short: written.ends.is_none(),
+        says,
     };
     let Some(ends) = written.ends else { return Ok(header) };
     match ends.direction.text {
         "<>" => header.bidirectional = true,
-        "=>" => header.refused.push("direction `=>` (transactions)".to_owned()),
+        "=>" => {
+            header.bidirectional = true;
+            header.says.transaction = true;
+            header.says.reasons.add(Why::Application, "transactions =>");
+        }
         _ => {}
     }
     let condition = &mut header.condition;
@@ -94,8 +103,8 @@ pub(super) fn header(cursor: &mut Cursor<'_>, variables: &Variables<'_>) -> Resu
     if !faults.is_empty() {
         return Err(faults);
     }
-    if header.refused.is_empty() {
-        header.refused.extend(never_matches(&header.condition, has_ports));
+    if header.says.refused.is_empty() {
+        header.says.refused.extend(never_matches(&header.condition, has_ports));
     }
     Ok(header)
 }
@@ -116,7 +125,7 @@ fn written<'a>(cursor: &mut Cursor<'a>) -> Result<Written<'a>, Fault> {
     cursor.skip_blanks();
     let short = cursor.peek() == Some('(');
     let protocol = protocol(&name, short)?;
-    if short && protocol.refused.is_none() {
+    if short && protocol.says.protocol.is_none() {
         return Err(cursor.expected("a source address"));
     }
     if short {

@@ -6,9 +6,10 @@
 //!
 //! One rule a line; a backslash at its end continues it. Lines that begin with `#` are comments, disabled rules too.
 //! Names mean what they mean in Suricata 7; rules of Snort 2 and 3 are read by the same grammar. Every rule becomes
-//! a [`Signature`]: one that asks for anything beyond its header is [`RuleClass::Refused`] with all its reasons,
-//! never evaluated in part.
+//! a [`Signature`] of one class: what a packet alone cannot decide is a prefilter, what nothing is known of is
+//! [`RuleClass::Refused`](crate::rules::model::RuleClass::Refused) with all its reasons.
 
+mod detect;
 mod header;
 mod line;
 mod list;
@@ -20,10 +21,17 @@ use std::collections::HashMap;
 
 pub use variables::Variables;
 
+/// Bits and options by their names in rules.
+pub(crate) mod names {
+    pub(crate) use super::detect::field::{FRAGMENT_BITS, IP_OPTIONS, TCP_FLAGS};
+}
+
 use crate::rules::cursor::Cursor;
 use crate::rules::diagnostics::{Diagnostics, Fault};
-use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
+use crate::rules::model::{Origin, RuleSet, Signature};
 use crate::rules::source::Source;
+use detect::Asks;
+use detect::settle::settle;
 use header::{Header, header};
 use line::{Line, lines};
 use option::{Options, options};
@@ -62,6 +70,7 @@ impl<'a> Reader<'a> {
         let mut cursor = Cursor::new(&line.text, line.start);
         let header = header(&mut cursor, self.variables)?;
         let options = options(&mut cursor).map_err(|fault| vec![fault])?;
+        let asks = Asks::read(source, &options.asked, header.short).map_err(|fault| vec![fault])?;
         let origin = Origin { file: source.name().to_owned(), line: line.number };
         let id = (options.gid.unwrap_or(DEFAULT_GID), options.sid.unwrap_or_default());
         if let Some(first) = self.seen.get(&id) {
@@ -70,17 +79,18 @@ impl<'a> Reader<'a> {
             return Err(vec![fault.help(format!("the first one is in {}, line {}", first.file, first.line))]);
         }
         self.seen.insert(id, origin.clone());
-        Ok(assembled(header, options, id, origin))
+        Ok(assembled(header, options, asks, id, origin))
     }
 }
 
-fn assembled(header: Header, options: Options, (gid, sid): (u32, u32), origin: Origin) -> Signature {
-    let mut reasons = header.refused;
-    match options.others.as_slice() {
-        [] => {}
-        [one] => reasons.push(format!("option {one}")),
-        several => reasons.push(format!("options {}", several.join(", "))),
-    }
+fn assembled(
+    header: Header,
+    options: Options<'_>,
+    asks: Asks<'_>,
+    (gid, sid): (u32, u32),
+    origin: Origin,
+) -> Signature {
+    let (detect, class) = settle(asks, header.says);
     Signature {
         sid,
         gid,
@@ -93,7 +103,8 @@ fn assembled(header: Header, options: Options, (gid, sid): (u32, u32), origin: O
         metadata: options.metadata,
         condition: header.condition,
         bidirectional: header.bidirectional,
-        class: if reasons.is_empty() { RuleClass::Exact } else { RuleClass::Refused(reasons.join("; ")) },
+        detect,
+        class,
         origin,
     }
 }

@@ -1,16 +1,20 @@
 //! Options of a signature: what stands between its parentheses.
 //!
 //! An option ends at the first `;` that has no backslash before it, also between quotes, as in Suricata
-//! (`detect-parse.c`). Options that this version does not evaluate are kept by name, so that the rule is refused.
+//! (`detect-parse.c`). What says who wrote the rule and why is read here, what it asks of a packet in
+//! [`detect`](super::detect).
 
 use std::ops::Range;
 
 use crate::rules::cursor::{Cursor, Token, is_blank};
 use crate::rules::diagnostics::Fault;
 
+use super::detect::Written;
+use super::detect::value::trimmed;
+
 /// What the options say.
-#[derive(Debug, Default)]
-pub(super) struct Options {
+#[derive(Default)]
+pub(super) struct Options<'a> {
     pub sid: Option<u32>,
     /// Where the value of `sid` stands.
     pub sid_at: Range<usize>,
@@ -21,12 +25,12 @@ pub(super) struct Options {
     pub priority: Option<u32>,
     pub references: Vec<String>,
     pub metadata: Vec<(String, String)>,
-    /// Options that are not evaluated, each name once.
-    pub others: Vec<String>,
+    /// What the rule asks of a packet, in its order.
+    pub asked: Vec<Written<'a>>,
 }
 
 /// Reads `( … )` and checks that the line ends there.
-pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<Options, Fault> {
+pub(super) fn options<'a>(cursor: &mut Cursor<'a>) -> Result<Options<'a>, Fault> {
     let open = cursor.at();
     if !cursor.eat('(') {
         return Err(cursor.expected("`(` and the options"));
@@ -58,7 +62,7 @@ pub(super) fn options(cursor: &mut Cursor<'_>) -> Result<Options, Fault> {
     Ok(options)
 }
 
-fn option(cursor: &mut Cursor<'_>, options: &mut Options) -> Result<(), Fault> {
+fn option<'a>(cursor: &mut Cursor<'a>, options: &mut Options<'a>) -> Result<(), Fault> {
     let name = cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     if name.text.is_empty() {
         return Err(cursor.expected("the name of an option"));
@@ -73,7 +77,7 @@ fn option(cursor: &mut Cursor<'_>, options: &mut Options) -> Result<(), Fault> {
         _ => return Err(cursor.expected(&format!("`:` or `;` after option `{}`", name.quoted()))),
     };
     cursor.eat(';');
-    options.take(&name, value)
+    options.take(name, value)
 }
 
 /// Takes the text up to the `;` that ends the option.
@@ -91,21 +95,12 @@ fn value<'a>(cursor: &mut Cursor<'a>, name: &Token<'_>) -> Result<Token<'a>, Fau
     }
 }
 
-fn trimmed(token: Token<'_>) -> Token<'_> {
-    let front = token.text.len() - token.text.trim_start_matches(is_blank).len();
-    let text = token.text.trim_matches(is_blank);
-    let start = token.at.start + front;
-    Token { text, at: start..start + text.len() }
-}
-
-impl Options {
-    fn take(&mut self, name: &Token<'_>, value: Option<Token<'_>>) -> Result<(), Fault> {
+impl<'a> Options<'a> {
+    fn take(&mut self, name: Token<'a>, value: Option<Token<'a>>) -> Result<(), Fault> {
         let key = name.text.to_ascii_lowercase();
         let known = ["sid", "gid", "rev", "priority", "msg", "classtype", "reference", "metadata"];
         if !known.contains(&key.as_str()) {
-            if !self.others.contains(&key) {
-                self.others.push(key);
-            }
+            self.asked.push(Written { name, value });
             return Ok(());
         }
         let Some(value) = value.filter(|value| !value.text.is_empty()) else {

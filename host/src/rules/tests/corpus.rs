@@ -79,12 +79,20 @@ fn signatures() {
         let files = files(&corpus.join("rules").join(set), ".rules");
         let rules =
             load(&files, &variables()).unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(errors)));
-        let exact = rules.signatures.iter().filter(|rule| rule.class == RuleClass::Exact).count();
-        let total = rules.signatures.len();
-        println!("{set}: {total} signatures: {exact} exact, {} refused", total - exact);
+        let mut counts = RuleClass::each().map(|class| (class.name(), 0));
+        for rule in &rules.signatures {
+            // Every class is among them.
+            counts.iter_mut().find(|(name, _)| *name == rule.class.name()).unwrap().1 += 1;
+        }
+        println!("{set}: {} signatures: {counts:?}", rules.signatures.len());
         assert_eq!(rules.signatures.len(), enabled(&files));
+        assert_eq!(counts[3], ("refused", 0), "{set}");
+        assert!(counts[1..3].iter().all(|(_, count)| *count > 0), "{set}");
         for rule in &rules.signatures {
             assert!(!rule.msg.is_empty() && rule.rev > 0, "{}:{}", rule.gid, rule.sid);
+            let prefilter = matches!(rule.class, RuleClass::Prefilter(_));
+            assert!(prefilter || rule.detect.dropped.is_empty(), "{}:{}", rule.gid, rule.sid);
+            assert!(rule.class != RuleClass::Exact || rule.detect.is_empty(), "{}:{}", rule.gid, rule.sid);
         }
     }
 }

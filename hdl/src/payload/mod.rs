@@ -1,0 +1,388 @@
+//! The payload matcher: seeks patterns at every byte of every packet, one beat a cycle, and holds nothing up.
+//!
+//! ```text
+//! tdata, taken, tlast, command, length --->.---------.---> out_valid, out_count, out_ids, out_overflow
+//!                                          | Matcher |
+//! classified ----------------------------->'---------'---> cleared
+//! ```
+//!
+//! It listens to the beats that the window takes, and answers for every element, packet or command, in order. Its
+//! design, what fills up and what then happens are told in `docs/payload-matcher.md`; the contract is
+//! [`wiresift_abi::payload`]. The blocks stand here in the order in which a beat meets them.
+//!
+//! The pulse by which the classifier says that a CLEAR or WRITE_TCAM_HIGH is done goes through here: it is held back
+//! until the matcher's tables are empty too.
+
+use rust_hdl::core::prelude::*;
+use rust_hdl::widgets::prelude::*;
+use wiresift_abi::bits::LINE_BITS;
+use wiresift_abi::c2h::HITS_BITS;
+use wiresift_abi::command::DATA_LSB;
+use wiresift_abi::geometry::{Geometry, LAB, LINE};
+use wiresift_abi::payload::pattern_bits;
+
+pub mod bitmaps;
+pub mod collect;
+pub mod compare;
+pub mod filter;
+pub mod issue;
+pub mod layout;
+pub mod lookup;
+pub mod region;
+pub mod survivors;
+pub mod tap;
+pub mod window_hash;
+
+use crate::prim::ram::RamStyle;
+use collect::{Collect, HIT_LIST_BITS};
+use compare::Compare;
+use filter::Filter;
+use issue::Issue;
+use layout::BEAT_NUMBER_BITS;
+use lookup::Lookup;
+use region::Region;
+use survivors::{INFO_BITS, Survivors};
+use tap::Tap;
+
+macro_rules! matcher_of {
+    ($(#[$meta:meta])* $name:ident, $geometry:ident) => {
+        $(#[$meta])*
+        pub type $name = Matcher<
+            { $geometry.beat_bytes * 8 },
+            { $geometry.beat_bytes },
+            { $geometry.beat_bytes / 2 },
+            { $geometry.beat_bytes / 4 },
+            { $geometry.beat_bytes * 3 + INFO_BITS },
+            { $geometry.payload.hash_bits },
+            { 1 << $geometry.payload.filter_word_log2 },
+            { $geometry.payload.filter_words_log2 as usize },
+            { $geometry.payload.filter_word_log2 as usize },
+            { $geometry.payload.probe_bits() },
+            { $geometry.beat_bytes * 16 },
+            { $geometry.beat_bytes.ilog2() as usize },
+            { BEAT_NUMBER_BITS + $geometry.beat_bytes.ilog2() as usize },
+            { $geometry.payload.region_bytes },
+            { $geometry.payload.region_bytes * 8 },
+            { $geometry.payload.region_bytes * 8 + 56 },
+            { DATA_LSB + pattern_bits(&$geometry.payload) },
+            { $geometry.payload.window_buckets_log2 as usize },
+            { pattern_bits(&$geometry.payload) },
+            { $geometry.payload.patterns_log2 as usize },
+        >;
+    };
+}
+matcher_of!(
+    /// The matcher of the geometry `line`.
+    LineMatcher,
+    LINE
+);
+matcher_of!(
+    /// The matcher of the geometry `lab`.
+    LabMatcher,
+    LAB
+);
+
+/// The matcher; the parameters are those of its blocks.
+#[derive(LogicBlock)]
+pub struct Matcher<
+    const BEAT_BITS: usize,
+    const LANES: usize,
+    const PAIRS: usize,
+    const GROUPS: usize,
+    const ENTRY: usize,
+    const HASH: usize,
+    const WORD: usize,
+    const WORD_LOG2: usize,
+    const BIT_LOG2: usize,
+    const PROBE: usize,
+    const PAIR_BITS: usize,
+    const LANE_LOG2: usize,
+    const POSITION: usize,
+    const BYTES: usize,
+    const REGION_BITS: usize,
+    const COARSE_BITS: usize,
+    const OPERAND_BITS: usize,
+    const BUCKETS_LOG2: usize,
+    const PATTERN_BITS: usize,
+    const PATTERNS_LOG2: usize,
+> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous, active high: forgets the elements inside and never touches tables.
+    pub reset: Signal<In, Bit>,
+    /// The beat.
+    pub tdata: Signal<In, Bits<BEAT_BITS>>,
+    /// It is taken in this cycle.
+    pub taken: Signal<In, Bit>,
+    /// It is the last of its element.
+    pub tlast: Signal<In, Bit>,
+    /// The element is a command.
+    pub command: Signal<In, Bit>,
+    /// Bytes of the packet.
+    pub length: Signal<In, Bits<16>>,
+    /// Pulse: the classifier is done with a command that packets wait for.
+    pub classified: Signal<In, Bit>,
+    /// Pulse: so is the matcher.
+    pub cleared: Signal<Out, Bit>,
+    /// The answer for an element.
+    pub out_valid: Signal<Out, Bit>,
+    /// Patterns found.
+    pub out_count: Signal<Out, Bits<HITS_BITS>>,
+    /// Their numbers, each in 20 bits, zero behind the last.
+    pub out_ids: Signal<Out, Bits<HIT_LIST_BITS>>,
+    /// There may be more.
+    pub out_overflow: Signal<Out, Bit>,
+    tap: Tap<BEAT_BITS>,
+    filter: Filter<BEAT_BITS, LANES, PAIRS, HASH, WORD, WORD_LOG2, BIT_LOG2, PROBE>,
+    survivors: Survivors<LANES, GROUPS, ENTRY>,
+    issue: Issue<POSITION>,
+    region: Region<BEAT_BITS, PAIR_BITS, LANE_LOG2, POSITION, REGION_BITS, COARSE_BITS, OPERAND_BITS>,
+    lookup: Lookup<REGION_BITS, OPERAND_BITS, HASH, BUCKETS_LOG2>,
+    compare: Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2>,
+    collect: Collect,
+    filter_waits: DFF<Bit>,
+    index_waits: DFF<Bit>,
+    owed: DFF<Bit>,
+    paid: DFF<Bit>,
+    beat_at: Constant<Bits<16>>,
+}
+
+impl<
+    const BEAT_BITS: usize,
+    const LANES: usize,
+    const PAIRS: usize,
+    const GROUPS: usize,
+    const ENTRY: usize,
+    const HASH: usize,
+    const WORD: usize,
+    const WORD_LOG2: usize,
+    const BIT_LOG2: usize,
+    const PROBE: usize,
+    const PAIR_BITS: usize,
+    const LANE_LOG2: usize,
+    const POSITION: usize,
+    const BYTES: usize,
+    const REGION_BITS: usize,
+    const COARSE_BITS: usize,
+    const OPERAND_BITS: usize,
+    const BUCKETS_LOG2: usize,
+    const PATTERN_BITS: usize,
+    const PATTERNS_LOG2: usize,
+>
+    Matcher<
+        BEAT_BITS,
+        LANES,
+        PAIRS,
+        GROUPS,
+        ENTRY,
+        HASH,
+        WORD,
+        WORD_LOG2,
+        BIT_LOG2,
+        PROBE,
+        PAIR_BITS,
+        LANE_LOG2,
+        POSITION,
+        BYTES,
+        REGION_BITS,
+        COARSE_BITS,
+        OPERAND_BITS,
+        BUCKETS_LOG2,
+        PATTERN_BITS,
+        PATTERNS_LOG2,
+    >
+{
+    /// The matcher of a geometry whose sizes are the parameters; filter, index and patterns lie in RAM of style
+    /// `tables`.
+    ///
+    /// # Panics
+    /// Where they are not.
+    pub fn new(geometry: &Geometry, tables: RamStyle) -> Self {
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            tdata: Signal::default(),
+            taken: Signal::default(),
+            tlast: Signal::default(),
+            command: Signal::default(),
+            length: Signal::default(),
+            classified: Signal::default(),
+            cleared: Signal::default(),
+            out_valid: Signal::default(),
+            out_count: Signal::default(),
+            out_ids: Signal::default(),
+            out_overflow: Signal::default(),
+            tap: Tap::default(),
+            filter: Filter::new(geometry, tables),
+            survivors: Survivors::new(geometry),
+            issue: Issue::new(geometry),
+            region: Region::default(),
+            lookup: Lookup::new(geometry, tables),
+            compare: Compare::new(geometry, tables),
+            collect: Collect::default(),
+            filter_waits: DFF::default(),
+            index_waits: DFF::default(),
+            owed: DFF::default(),
+            paid: DFF::default(),
+            beat_at: Constant::new(((LINE_BITS - BEAT_BITS) as u64).to_bits()),
+        }
+    }
+}
+
+impl<
+    const BEAT_BITS: usize,
+    const LANES: usize,
+    const PAIRS: usize,
+    const GROUPS: usize,
+    const ENTRY: usize,
+    const HASH: usize,
+    const WORD: usize,
+    const WORD_LOG2: usize,
+    const BIT_LOG2: usize,
+    const PROBE: usize,
+    const PAIR_BITS: usize,
+    const LANE_LOG2: usize,
+    const POSITION: usize,
+    const BYTES: usize,
+    const REGION_BITS: usize,
+    const COARSE_BITS: usize,
+    const OPERAND_BITS: usize,
+    const BUCKETS_LOG2: usize,
+    const PATTERN_BITS: usize,
+    const PATTERNS_LOG2: usize,
+> Logic
+    for Matcher<
+        BEAT_BITS,
+        LANES,
+        PAIRS,
+        GROUPS,
+        ENTRY,
+        HASH,
+        WORD,
+        WORD_LOG2,
+        BIT_LOG2,
+        PROBE,
+        PAIR_BITS,
+        LANE_LOG2,
+        POSITION,
+        BYTES,
+        REGION_BITS,
+        COARSE_BITS,
+        OPERAND_BITS,
+        BUCKETS_LOG2,
+        PATTERN_BITS,
+        PATTERNS_LOG2,
+    >
+{
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, filter_waits, index_waits, owed, paid);
+        self.tap.clock.next = self.clock.val();
+        self.filter.clock.next = self.clock.val();
+        self.survivors.clock.next = self.clock.val();
+        self.issue.clock.next = self.clock.val();
+        self.region.clock.next = self.clock.val();
+        self.lookup.clock.next = self.clock.val();
+        self.compare.clock.next = self.clock.val();
+        self.collect.clock.next = self.clock.val();
+        self.tap.reset.next = self.reset.val();
+        self.filter.reset.next = self.reset.val();
+        self.survivors.reset.next = self.reset.val();
+        self.issue.reset.next = self.reset.val();
+        self.region.reset.next = self.reset.val();
+        self.lookup.reset.next = self.reset.val();
+        self.compare.reset.next = self.reset.val();
+        self.collect.reset.next = self.reset.val();
+
+        self.tap.tdata.next = self.tdata.val();
+        self.tap.taken.next = self.taken.val();
+        self.tap.tlast.next = self.tlast.val();
+        self.tap.command.next = self.command.val();
+        self.tap.length.next = self.length.val();
+        self.filter.valid.next = self.tap.valid.val();
+        self.filter.beat.next = self.tap.beat.val();
+        self.filter.line.next = self.tap.line.val();
+        self.survivors.valid.next = self.filter.out_valid.val();
+        self.survivors.beat.next = self.filter.out_beat.val();
+        self.survivors.eight.next = self.filter.eight.val();
+        self.survivors.four.next = self.filter.four.val();
+        self.survivors.three.next = self.filter.three.val();
+        self.survivors.arrived.next = self.tap.arrived.val();
+        self.issue.s_axis_tdata.next = self.survivors.m_axis_tdata.val();
+        self.issue.s_axis_tvalid.next = self.survivors.m_axis_tvalid.val();
+        self.survivors.m_axis_tready.next = self.issue.s_axis_tready.val();
+        self.issue.arrived.next = self.tap.arrived.val();
+        self.issue.go.next = self.lookup.go.val();
+        self.issue.busy.next = self.region.busy.val() | self.lookup.busy.val();
+        self.region.write.next = self.tap.valid.val();
+        self.region.number.next = self.tap.beat.val().number;
+        self.region.data.next = self.tap.line.val().get_bits::<BEAT_BITS>(self.beat_at.val().index());
+        self.region.go.next = self.lookup.go.val();
+        self.region.check.next = self.issue.check.val();
+        self.region.position.next = self.issue.position.val();
+        self.lookup.check.next = self.region.out_check.val();
+        self.lookup.region.next = self.region.region.val();
+        self.lookup.command.next = self.region.command.val();
+        self.lookup.operand.next = self.region.operand.val();
+        self.compare.check.next = self.lookup.out_check.val();
+        self.compare.region.next = self.lookup.out_region.val();
+        self.compare.number.next = self.lookup.number.val();
+        self.compare.command.next = self.region.command.val();
+        self.compare.operand.next = self.region.operand.val();
+        self.collect.valid.next = self.compare.valid.val();
+        self.collect.hit.next = self.compare.hit.val();
+        self.collect.is_end.next = self.compare.is_end.val();
+        self.collect.overflow.next = self.compare.overflow.val();
+        self.collect.number.next = self.compare.out_number.val();
+        self.out_valid.next = self.collect.out_valid.val();
+        self.out_count.next = self.collect.out_count.val();
+        self.out_ids.next = self.collect.out_ids.val();
+        self.out_overflow.next = self.collect.out_overflow.val();
+
+        // The end of a CLEAR.
+        if self.filter.cleared.val() {
+            self.filter_waits.d.next = false;
+        }
+        if self.lookup.cleared.val() {
+            self.index_waits.d.next = false;
+        }
+        if self.filter.clear.val() {
+            self.filter_waits.d.next = true;
+            self.index_waits.d.next = true;
+        }
+        self.owed.d.next = self.owed.q.val() | self.classified.val();
+        self.paid.d.next = false;
+        if self.owed.q.val() & !self.filter_waits.q.val() & !self.index_waits.q.val() {
+            self.owed.d.next = self.classified.val();
+            self.paid.d.next = true;
+        }
+        self.cleared.next = self.paid.q.val();
+        if self.reset.val() {
+            self.filter_waits.d.next = false;
+            self.index_waits.d.next = false;
+            self.owed.d.next = false;
+            self.paid.d.next = false;
+        }
+    }
+}
+
+impl LineMatcher {
+    /// The matcher of `line`.
+    pub fn line() -> Self {
+        Self::new(&LINE, RamStyle::Ultra)
+    }
+}
+
+impl LabMatcher {
+    /// The matcher of `lab`.
+    pub fn lab() -> Self {
+        Self::new(&LAB, RamStyle::Block)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod testing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

@@ -1,0 +1,319 @@
+//! The whole matcher: patterns loaded by commands, random packets, the answers of a naive search.
+
+use std::collections::VecDeque;
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::payload::{CLASSES, Pattern, Secret, Tables};
+
+use super::testing::bits_of_bytes;
+use super::*;
+use crate::gate::{Native, passes};
+
+/// What goes through: packet or command, and what has to come of it.
+struct Item {
+    bytes: Vec<u8>,
+    is_command: bool,
+    /// Numbers of the patterns that are there.
+    hits: Vec<u32>,
+}
+
+/// Whether the part of a pattern that the card compares is anywhere in the packet.
+fn is_in(pattern: &Pattern, packet: &[u8], geometry: &Geometry) -> bool {
+    let sizes = &geometry.payload;
+    let start = pattern.window_end.saturating_sub(sizes.region_bytes - sizes.region_after);
+    let end = pattern.bytes.len().min(pattern.window_end + sizes.region_after);
+    let part = &pattern.bytes[start..end];
+    packet
+        .windows(part.len())
+        .any(|window| if pattern.nocase { window.eq_ignore_ascii_case(part) } else { window == part })
+}
+
+fn patterns(geometry: &Geometry, rng: &mut ChaCha8Rng, count: usize) -> Vec<Pattern> {
+    let mut patterns: Vec<Pattern> = Vec::new();
+    while patterns.len() < count {
+        let length = *[3, 4, 5, 7, 8, 9, 12, 16, 20, 40].choose(rng).unwrap();
+        // Some share the window of another one, or lie inside of it.
+        let mut bytes: Vec<u8> = (0..length).map(|_| b'A' + rng.random_range(0..50)).collect();
+        if let (true, Some(other)) = (rng.random_bool(0.3), patterns.choose(rng)) {
+            bytes = other.window().to_vec();
+            bytes.extend((0..rng.random_range(0..4)).map(|_| b'0' + rng.random_range(0..3)));
+        }
+        let Some(mut pattern) = Pattern::new(&bytes, rng.random(), &geometry.payload) else { continue };
+        if rng.random_bool(0.4) {
+            // Any window will do.
+            let classes: Vec<_> = CLASSES.into_iter().filter(|class| class.bytes() <= bytes.len()).collect();
+            pattern.class = *classes.choose(rng).unwrap();
+            pattern.window_end = rng.random_range(pattern.class.bytes()..=bytes.len());
+        }
+        patterns.push(pattern);
+    }
+    patterns
+}
+
+fn load(
+    geometry: &'static Geometry,
+    rng: &mut ChaCha8Rng,
+    patterns: &[Pattern],
+    items: &mut Vec<Item>,
+) -> Tables {
+    let tables = loop {
+        let secret =
+            Secret(std::array::from_fn(|_| rng.random::<u64>() >> (64 - geometry.payload.hash_bits)));
+        if let Ok(tables) = Tables::new(geometry, secret, patterns) {
+            break tables;
+        }
+    };
+    let clear = Command::new(Opcode::Clear, 0);
+    let commands = std::iter::once(clear).chain(tables.commands()).chain([Command::new(Opcode::Commit, 1)]);
+    items.extend(commands.map(|command| Item {
+        bytes: command.to_line().0.to_vec(),
+        is_command: true,
+        hits: Vec::new(),
+    }));
+    tables
+}
+
+/// Packets with patterns here and there, whole and cut off, at both ends and at beat borders.
+fn packets(
+    geometry: &Geometry,
+    rng: &mut ChaCha8Rng,
+    patterns: &[Pattern],
+    tables: &Tables,
+    count: usize,
+    density: f64,
+) -> Vec<Item> {
+    let beat = geometry.beat_bytes;
+    (0..count)
+        .map(|n| {
+            let length = match n % 5 {
+                0 => n / 5 % 24,
+                1 => (beat * (1 + n / 5 % 4) + n / 5 % 21).saturating_sub(10),
+                2 => rng.random_range(0..90),
+                _ => rng.random_range(40..300),
+            };
+            let mut packet: Vec<u8> = Vec::new();
+            while packet.len() < length {
+                if rng.random_bool(density) {
+                    let pattern = patterns.choose(rng).unwrap();
+                    let mut bytes = pattern.bytes.clone();
+                    match rng.random_range(0..4) {
+                        0 => bytes.make_ascii_lowercase(),
+                        1 => {
+                            let at = rng.random_range(0..bytes.len());
+                            bytes[at] ^= 1;
+                        }
+                        _ => {}
+                    }
+                    packet.extend(bytes);
+                } else {
+                    packet.extend((0..rng.random_range(1..40)).map(|_| rng.random::<u8>()));
+                }
+            }
+            packet.truncate(length);
+            let numbers = 0..patterns.len() as u32;
+            let is_there =
+                |number: &u32| is_in(&patterns[tables.pattern(*number).unwrap()], &packet, geometry);
+            let hits = numbers.filter(is_there).collect();
+            Item { bytes: packet, is_command: false, hits }
+        })
+        .collect()
+}
+
+/// Items to beats, with the gate of the window: credits, and waiting behind a CLEAR.
+struct Driver {
+    items: VecDeque<Item>,
+    at: usize,
+    beat_bytes: usize,
+    credits: usize,
+    waits: bool,
+    classified_in: Option<usize>,
+    /// Answers that are due.
+    due: VecDeque<Item>,
+    answered: usize,
+    flagged: usize,
+    found: usize,
+}
+
+impl Driver {
+    fn new(geometry: &Geometry, items: Vec<Item>) -> Self {
+        Self {
+            items: items.into(),
+            at: 0,
+            beat_bytes: geometry.beat_bytes,
+            credits: geometry.packets_in_flight,
+            waits: false,
+            classified_in: None,
+            due: VecDeque::new(),
+            answered: 0,
+            flagged: 0,
+            found: 0,
+        }
+    }
+
+    /// Judges the answer of a cycle.
+    fn answer(&mut self, count: usize, ids: &[u32], overflow: bool) {
+        let item = self.due.pop_front().expect("an answer for an element");
+        let mut ids = ids[..count].to_vec();
+        ids.sort_unstable();
+        if overflow {
+            assert!(ids.iter().all(|id| item.hits.contains(id)));
+            self.flagged += 1;
+        } else {
+            assert_eq!(ids, item.hits, "packet {:02x?}", item.bytes);
+        }
+        self.found += ids.len();
+        self.answered += 1;
+        self.credits += 1;
+    }
+
+    /// The beat of a cycle: bytes, last, command, length.
+    fn beat(&mut self, rng: &mut ChaCha8Rng, rate: f64) -> Option<(Vec<u8>, bool, bool, usize)> {
+        let can = self.credits > 0 && !self.waits && !self.items.is_empty();
+        if !can || !rng.random_bool(rate) {
+            return None;
+        }
+        let item = self.items.front().unwrap();
+        let length = item.bytes.len();
+        let end = length.min(self.at + self.beat_bytes);
+        let mut bytes = item.bytes[self.at.min(end)..end].to_vec();
+        bytes.resize(self.beat_bytes, rng.random());
+        let last = self.at + self.beat_bytes >= length;
+        let beat = (bytes, last, item.is_command, length);
+        self.at += self.beat_bytes;
+        if last {
+            self.at = 0;
+            self.credits -= 1;
+            self.waits = item.is_command && item.bytes[0] == Opcode::Clear as u8;
+            if self.waits {
+                self.classified_in = Some(rng.random_range(20..600));
+            }
+            let item = self.items.pop_front().unwrap();
+            self.due.push_back(item);
+        }
+        Some(beat)
+    }
+
+    /// Whether the classifier's pulse comes in this cycle.
+    fn classified(&mut self) -> bool {
+        let pulse = self.classified_in == Some(0);
+        self.classified_in = self.classified_in.and_then(|cycles| cycles.checked_sub(1));
+        pulse
+    }
+}
+
+/// One cycle: answers are judged, a beat is offered.
+macro_rules! cycle {
+    ($uut:expr, $driver:expr, $rng:expr, $rate:expr) => {{
+        let uut = $uut;
+        if uut.cleared.val() {
+            assert!($driver.waits, "cleared without a CLEAR");
+            $driver.waits = false;
+        }
+        if uut.out_valid.val() {
+            let ids: Vec<u32> =
+                (0..6).map(|n| uut.out_ids.val().get_bits::<20>(20 * n).index() as u32).collect();
+            $driver.answer(uut.out_count.val().index(), &ids, uut.out_overflow.val());
+        }
+        uut.classified.next = $driver.classified();
+        uut.taken.next = false;
+        if let Some((bytes, last, command, length)) = $driver.beat($rng, $rate) {
+            uut.taken.next = true;
+            uut.tdata.next = bits_of_bytes(&bytes);
+            uut.tlast.next = last;
+            uut.command.next = command;
+            uut.length.next = (length as u64).to_bits();
+        }
+    }};
+}
+
+fn stimulus(geometry: &'static Geometry, seed: u64, count: usize, density: f64) -> Vec<Item> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut items = Vec::new();
+    // Loaded twice: the second set takes the place of the first between two packets.
+    for patterns_count in [60, 30] {
+        let patterns = patterns(geometry, &mut rng, patterns_count);
+        let tables = load(geometry, &mut rng, &patterns, &mut items);
+        items.extend(packets(geometry, &mut rng, &patterns, &tables, count, density));
+    }
+    items
+}
+
+#[test]
+fn passes_the_gate_in_lab() {
+    let mut driver = Driver::new(&LAB, stimulus(&LAB, 1, 300, 0.08));
+    passes("payload_matcher_lab", LabMatcher::lab, 14000, 2, |uut, rng, cycle| {
+        uut.reset.next = cycle == 0;
+        if cycle > 0 {
+            let rate = if cycle % 2000 < 1000 { 0.97 } else { 0.5 };
+            cycle!(uut, driver, rng, rate);
+        }
+    });
+    assert!(driver.items.is_empty() && driver.due.is_empty(), "{} left", driver.items.len());
+    println!("{} answers, {} hits, {} flagged", driver.answered, driver.found, driver.flagged);
+    assert!(driver.found > 150 && driver.flagged < driver.answered / 5);
+}
+
+/// Runs natively until everything is answered.
+fn run_lab(items: Vec<Item>, rate: f64, seed: u64) -> (Driver, usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut driver = Driver::new(&LAB, items);
+    let mut sim = Native::new(LabMatcher::lab());
+    sim.uut.reset.next = true;
+    sim.step();
+    sim.uut.reset.next = false;
+    let mut cycles = 0;
+    while !(driver.items.is_empty() && driver.due.is_empty()) {
+        cycle!(&mut sim.uut, driver, &mut rng, rate);
+        sim.step();
+        cycles += 1;
+        assert!(cycles < 40_000, "no end: {} items, {} due", driver.items.len(), driver.due.len());
+    }
+    (driver, cycles)
+}
+
+#[test]
+fn dense_traffic_is_flagged_and_never_wrong() {
+    let (driver, _) = run_lab(stimulus(&LAB, 4, 250, 0.95), 1.0, 5);
+    println!("{} answers, {} hits, {} flagged", driver.answered, driver.found, driver.flagged);
+    assert!(driver.flagged > 20 && driver.found > 300);
+}
+
+#[test]
+fn a_slow_stream_is_never_flagged_but_for_long_lists() {
+    let items = stimulus(&LAB, 6, 100, 0.5);
+    let long = items.iter().filter(|item| item.hits.len() > 6).count();
+    let (driver, _) = run_lab(items, 0.15, 7);
+    assert_eq!(driver.flagged, long);
+}
+
+#[test]
+fn passes_the_gate_in_line() {
+    let mut driver = Driver::new(&LINE, Vec::new());
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    // Without a CLEAR, which takes 65,536 cycles here; tables are empty at first in the models.
+    let patterns = patterns(&LINE, &mut rng, 40);
+    let mut items = Vec::new();
+    let tables = load(&LINE, &mut rng, &patterns, &mut items);
+    items.remove(0);
+    items.extend(packets(&LINE, &mut rng, &patterns, &tables, 150, 0.1));
+    driver.items = items.into();
+    passes(
+        "payload_matcher_line",
+        || LineMatcher::new(&LINE, RamStyle::Block),
+        1200,
+        2,
+        |uut, rng, cycle| {
+            uut.reset.next = cycle == 0;
+            if cycle > 0 {
+                cycle!(uut, driver, rng, 0.9);
+            }
+        },
+    );
+    assert!(driver.items.is_empty() && driver.due.is_empty(), "{} left", driver.items.len());
+    println!("{} answers, {} hits, {} flagged", driver.answered, driver.found, driver.flagged);
+    assert!(driver.found > 50 && driver.flagged < driver.answered / 5);
+}

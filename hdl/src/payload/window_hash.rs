@@ -1,0 +1,235 @@
+//! The hash of every window that ends in a beat (`abi::payload`), and its secret.
+//!
+//! ```text
+//! write, row, data ------>.------------.---> eight[n]   window of 8 bytes that ends at byte n of the beat
+//!                         | WindowHash |---> four[n]    4 bytes
+//! beat, valid ----------->'------------'---> three[n]   3 bytes
+//! ```
+//!
+//! Three cycles: bytes folded and multiplied by the rows of the secret, four and three bytes added, eight bytes
+//! added. A window that ends in a beat may begin in the beat before, so the products of its last seven bytes
+//! are kept until the next beat; whether the packet has these bytes is not asked here. A row that is written counts
+//! for beats that come behind.
+
+use rust_hdl::core::prelude::*;
+use rust_hdl::widgets::prelude::*;
+use wiresift_abi::payload::{Class, SECRET_ROWS};
+
+/// Bytes of the beat before that a window can begin in.
+const BEFORE: usize = Class::Eight.bytes() - 1;
+/// Bits of the number of a row.
+const ROW_BITS: usize = SECRET_ROWS.ilog2() as usize;
+
+const _: () = assert!(Class::Four.bytes() == 4 && Class::Three.bytes() == 3 && BEFORE == 7);
+
+/// Hashes of `HASH` bits over beats of `BEAT_BITS` bits.
+#[derive(LogicBlock)]
+pub struct WindowHash<const BEAT_BITS: usize, const HASH: usize> {
+    /// Clock.
+    pub clock: Signal<In, Clock>,
+    /// Writes a row.
+    pub write: Signal<In, Bit>,
+    /// Its number.
+    pub row: Signal<In, Bits<ROW_BITS>>,
+    /// Its bits.
+    pub data: Signal<In, Bits<HASH>>,
+    /// Bytes.
+    pub beat: Signal<In, Bits<BEAT_BITS>>,
+    /// There is a beat.
+    pub valid: Signal<In, Bit>,
+    /// Hash of the 8 bytes that end at each byte, three cycles later.
+    pub eight: Vec<Signal<Out, Bits<HASH>>>,
+    /// Hash of 4 bytes.
+    pub four: Vec<Signal<Out, Bits<HASH>>>,
+    /// Hash of 3 bytes.
+    pub three: Vec<Signal<Out, Bits<HASH>>>,
+    rows: Vec<DFF<Bits<HASH>>>,
+    product: Vec<DFF<Bits<HASH>>>,
+    product_valid: DFF<Bit>,
+    kept: Vec<DFF<Bits<HASH>>>,
+    four2: Vec<DFF<Bits<HASH>>>,
+    three2: Vec<DFF<Bits<HASH>>>,
+    eight3: Vec<DFF<Bits<HASH>>>,
+    four3: Vec<DFF<Bits<HASH>>>,
+    three3: Vec<DFF<Bits<HASH>>>,
+    octet: Signal<Local, Bits<8>>,
+    sum: Signal<Local, Bits<HASH>>,
+    all: Vec<Signal<Local, Bits<HASH>>>,
+    numbers: Vec<Constant<Bits<ROW_BITS>>>,
+    lower: Constant<Bits<8>>,
+    up: Vec<Constant<Bits<8>>>,
+    down: Vec<Constant<Bits<8>>>,
+}
+
+impl<const BEAT_BITS: usize, const HASH: usize> Default for WindowHash<BEAT_BITS, HASH> {
+    fn default() -> Self {
+        let lanes = BEAT_BITS / 8;
+        assert!(lanes > BEFORE && HASH > 2 * 4);
+        Self {
+            clock: Signal::default(),
+            write: Signal::default(),
+            row: Signal::default(),
+            data: Signal::default(),
+            beat: Signal::default(),
+            valid: Signal::default(),
+            eight: vec![Signal::default(); lanes],
+            four: vec![Signal::default(); lanes],
+            three: vec![Signal::default(); lanes],
+            rows: vec![DFF::default(); SECRET_ROWS],
+            product: vec![DFF::default(); lanes],
+            product_valid: DFF::default(),
+            kept: vec![DFF::default(); BEFORE],
+            four2: vec![DFF::default(); lanes + 4],
+            three2: vec![DFF::default(); lanes],
+            eight3: vec![DFF::default(); lanes],
+            four3: vec![DFF::default(); lanes],
+            three3: vec![DFF::default(); lanes],
+            octet: Signal::default(),
+            sum: Signal::default(),
+            all: vec![Signal::default(); lanes + BEFORE],
+            numbers: (0..SECRET_ROWS as u64).map(|n| Constant::new(n.to_bits())).collect(),
+            lower: Constant::new(0x20u64.to_bits()),
+            up: (0..5u64).map(|n| Constant::new(n.to_bits())).collect(),
+            down: (0..5u64).map(|n| Constant::new((HASH as u64 - n).to_bits())).collect(),
+        }
+    }
+}
+
+impl<const BEAT_BITS: usize, const HASH: usize> Logic for WindowHash<BEAT_BITS, HASH> {
+    #[hdl_gen]
+    fn update(&mut self) {
+        dff_setup!(self, clock, product_valid);
+        for k in 0..SECRET_ROWS {
+            self.rows[k].clock.next = self.clock.val();
+            self.rows[k].d.next = self.rows[k].q.val();
+            if self.write.val() & (self.row.val() == self.numbers[k].val()) {
+                self.rows[k].d.next = self.data.val();
+            }
+        }
+        // Cycle 1.
+        self.product_valid.d.next = self.valid.val();
+        for i in 0..(self.product.len()) {
+            self.product[i].clock.next = self.clock.val();
+            self.octet.next = self.beat.val().get_bits::<8>(i * 8);
+            if self.octet.val().get_bit(6) & !self.octet.val().get_bit(7) {
+                self.octet.next = self.octet.val() | self.lower.val();
+            }
+            self.sum.next = 0.into();
+            for k in 0..SECRET_ROWS {
+                if self.octet.val().get_bit(k) {
+                    self.sum.next = self.sum.val() ^ self.rows[k].q.val();
+                }
+            }
+            self.product[i].d.next = self.sum.val();
+        }
+        // Cycle 2.
+        for i in 0..BEFORE {
+            self.all[i].next = self.kept[i].q.val();
+        }
+        for i in 0..(self.product.len()) {
+            self.all[i + 7].next = self.product[i].q.val();
+        }
+        for i in 0..BEFORE {
+            self.kept[i].clock.next = self.clock.val();
+            self.kept[i].d.next = self.kept[i].q.val();
+            for n in (self.product.len())..(self.product.len() + 1) {
+                if self.product_valid.q.val() {
+                    self.kept[i].d.next = self.all[n + i].val();
+                }
+            }
+        }
+        for i in 0..(self.four2.len()) {
+            self.four2[i].clock.next = self.clock.val();
+            self.four2[i].d.next = self.all[i + 3].val()
+                ^ ((self.all[i + 2].val() << self.up[1].val())
+                    | (self.all[i + 2].val() >> self.down[1].val()))
+                ^ ((self.all[i + 1].val() << self.up[2].val())
+                    | (self.all[i + 1].val() >> self.down[2].val()))
+                ^ ((self.all[i].val() << self.up[3].val()) | (self.all[i].val() >> self.down[3].val()));
+        }
+        for i in 0..(self.three2.len()) {
+            self.three2[i].clock.next = self.clock.val();
+            self.three2[i].d.next = self.all[i + 7].val()
+                ^ ((self.all[i + 6].val() << self.up[1].val())
+                    | (self.all[i + 6].val() >> self.down[1].val()))
+                ^ ((self.all[i + 5].val() << self.up[2].val())
+                    | (self.all[i + 5].val() >> self.down[2].val()));
+        }
+        // Cycle 3.
+        for i in 0..(self.eight3.len()) {
+            self.eight3[i].clock.next = self.clock.val();
+            self.four3[i].clock.next = self.clock.val();
+            self.three3[i].clock.next = self.clock.val();
+            self.eight3[i].d.next = self.four2[i + 4].q.val()
+                ^ ((self.four2[i].q.val() << self.up[4].val())
+                    | (self.four2[i].q.val() >> self.down[4].val()));
+            self.four3[i].d.next = self.four2[i + 4].q.val();
+            self.three3[i].d.next = self.three2[i].q.val();
+            self.eight[i].next = self.eight3[i].q.val();
+            self.four[i].next = self.four3[i].q.val();
+            self.three[i].next = self.three3[i].q.val();
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+    use wiresift_abi::payload::Secret;
+
+    use super::super::testing::{Pipe, bits_of_bytes, number, to_bits};
+    use super::*;
+    use crate::gate::passes;
+
+    fn gate<const BEAT_BITS: usize, const HASH: usize>(name: &str, cycles: usize) {
+        let lanes = BEAT_BITS / 8;
+        let mut secret = Secret([0; SECRET_ROWS]);
+        let mut stream: Vec<u8> = vec![0; 8];
+        let mut pipe = Pipe::new(2);
+        let (mut expected, mut compared) = (None::<Vec<[u64; 3]>>, 0);
+        passes(name, WindowHash::<BEAT_BITS, HASH>::default, cycles, 1, |uut, rng, cycle| {
+            if let Some(expected) = expected.take() {
+                for (n, hashes) in expected.iter().enumerate() {
+                    let found = [&uut.eight[n], &uut.four[n], &uut.three[n]].map(|port| number(port.val()));
+                    assert_eq!(found, *hashes, "lane {n}");
+                }
+                compared += 1;
+            }
+            // The rows change now and then; what was kept of the beat before is of no use then.
+            let is_writing = cycle % 200 < SECRET_ROWS;
+            uut.write.next = is_writing;
+            let row = cycle % 200 % SECRET_ROWS;
+            uut.row.next = (row as u64).to_bits();
+            let bits = rng.random::<u64>() >> (64 - HASH);
+            uut.data.next = to_bits(bits);
+            let valid = rng.random_bool(0.7);
+            let bytes: Vec<u8> = (0..lanes).map(|_| rng.random()).collect();
+            uut.beat.next = bits_of_bytes(&bytes);
+            uut.valid.next = valid;
+            let mut hashes = None;
+            if is_writing {
+                secret.0[row] = bits;
+                stream.clear();
+            } else if valid {
+                let before = stream.len();
+                stream.extend(&bytes);
+                if before >= BEFORE {
+                    let of = |end: usize, bytes: usize| secret.hash(&stream[end - bytes..end], HASH);
+                    let lane = |n: usize| [8, 4, 3].map(|bytes| of(before + n + 1, bytes));
+                    hashes = Some((0..lanes).map(lane).collect());
+                }
+                let keep = stream.len() - 8;
+                stream.drain(..keep);
+            }
+            expected = pipe.shift(hashes).flatten();
+        });
+        assert!(compared > cycles / 3);
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_contract() {
+        gate::<128, 32>("payload_hash_lab", 1200);
+        gate::<512, 48>("payload_hash_line", 400);
+    }
+}

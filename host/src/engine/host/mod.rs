@@ -1,0 +1,307 @@
+//! The host's part of a decision: signatures that ask for more than a header.
+//!
+//! Every device gives the headers that a packet satisfies: the card's verdict or the CPU engine's tables. This joins them with
+//! the patterns in the payload and finishes what is left:
+//!
+//! 1. The packet takes its place in its flow.
+//! 2. Candidates: signatures without a pattern, of every header that holds; and signatures one of whose headers holds and whose
+//!    pattern is in the payload. Only rules of patterns that were found are looked at, never all of a header.
+//! 3. Candidates are verified one after another in the order of the rules, within the packet's budget
+//!    ([`crate::verify`]), and matches counted for thresholds.
+//!
+//! Packets must come in order, each once: flows and counters go by what came before. So all devices have the same
+//! answers.
+
+mod blind;
+mod rules;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use wiresift_abi::vector::Flags;
+
+pub use rules::{HostError, HostRules, fast_pattern};
+
+use crate::decision::Decision;
+use crate::engine::cpu::Headed;
+use crate::engine::cpu::parse::Header;
+use crate::patterns;
+use crate::verify::flow::{FlowState, FlowTable};
+use crate::verify::layers::Layers;
+use crate::verify::run::{Budget, Scratch};
+use crate::verify::threshold::Thresholds;
+use blind::Blind;
+use rules::{Kind, Rule};
+
+/// Finishes decisions by rules, and keeps what one packet does not tell.
+#[derive(Debug)]
+pub struct HostEngine {
+    rules: Arc<HostRules>,
+    flows: FlowTable,
+    thresholds: Thresholds,
+    scratch: Scratch,
+    searched: patterns::Scratch,
+    marks: Marks,
+    candidates: Vec<u32>,
+    counts: Counts,
+    blind: Blind,
+    /// Flows are followed: some rule asks for them, or a later one may.
+    follows_flows: bool,
+}
+
+/// What is true of the packet at hand: places that carry its number.
+#[derive(Debug, Default)]
+struct Marks {
+    now: u32,
+    /// By header: it holds.
+    headers: Vec<u32>,
+    /// By signature: it is among the candidates.
+    candidates: Vec<u32>,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets.
+    pub packets: u64,
+    /// Candidates that were verified.
+    pub verified: u64,
+    /// Packets whose budget did not suffice.
+    pub over_budget: u64,
+}
+
+impl HostEngine {
+    /// An engine without a past.
+    pub fn new(rules: Arc<HostRules>) -> Self {
+        let mut engine = Self {
+            rules,
+            flows: FlowTable::default(),
+            thresholds: Thresholds::default(),
+            scratch: Scratch::default(),
+            searched: patterns::Scratch::default(),
+            marks: Marks::default(),
+            candidates: Vec::new(),
+            counts: Counts::default(),
+            blind: Blind::default(),
+            follows_flows: true,
+        };
+        engine.marks.fit(&engine.rules);
+        engine
+    }
+
+    /// Says that the rules stay as they are, so that nothing is kept for others.
+    pub fn fix_rules(&mut self) {
+        self.follows_flows = self.rules.verified() > 0;
+    }
+
+    /// Goes by other rules from the next packet on. Flows are kept, the counters of thresholds begin anew.
+    pub fn update(&mut self, rules: Arc<HostRules>) {
+        self.rules = rules;
+        self.follows_flows = true;
+        self.marks.fit(&self.rules);
+        self.thresholds.clear();
+    }
+
+    /// As [`Self::update`] where the rules are others than those in force.
+    pub fn follow(&mut self, rules: &Arc<HostRules>) {
+        if !Arc::ptr_eq(&self.rules, rules) {
+            self.update(Arc::clone(rules));
+        }
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Arc<HostRules> {
+        &self.rules
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The lines of a summary.
+    pub fn summary(&self) -> Vec<(String, String)> {
+        if self.rules.verified() == 0 {
+            return Vec::new();
+        }
+        let Counts { packets, verified, over_budget } = self.counts;
+        let each = if packets == 0 { 0.0 } else { verified as f64 / packets as f64 };
+        let mut lines = vec![
+            ("signatures verified a packet".to_owned(), format!("{each:.3}")),
+            ("packets over the budget of verification".to_owned(), over_budget.to_string()),
+        ];
+        if self.rules.has_prefilters() {
+            lines.extend(self.blind.lines());
+        }
+        lines
+    }
+
+    /// What the rules say of the next packet; `headed` is what its headers say, `nanos` the time of its capture.
+    pub fn decide(&mut self, packet: &[u8], nanos: u64, headed: &Headed<'_>) -> Decision {
+        let mut decision = Decision {
+            acl: headed.acl.and_then(|id| self.rules.metadata().acl_place(id)),
+            signatures: Vec::new(),
+            suspects: Vec::new(),
+            flags: Flags(headed.header.flags),
+        };
+        self.counts.packets += 1;
+        let rules = Arc::clone(&self.rules);
+        if !self.follows_flows && headed.headers.is_empty() {
+            return decision;
+        }
+        let layers = Layers::new(packet, headed.header);
+        let flow = if self.follows_flows { self.flows.update(&layers) } else { None };
+        if rules.has_prefilters() {
+            self.blind.count(&layers, flow);
+        }
+        if headed.headers.is_empty() {
+            return decision;
+        }
+        self.find_candidates(&rules, &layers, headed.headers);
+        let mut verification = Verification {
+            layers: &layers,
+            header: &headed.header,
+            flow,
+            nanos,
+            budget: Budget::of(packet.len()),
+            is_over_budget: false,
+        };
+        self.scratch.begin();
+        for &place in &self.candidates {
+            let rule = &rules.rules[place as usize];
+            if matches!(rule.kind, Kind::Verified { .. }) {
+                self.counts.verified += 1;
+            }
+            match verification.verdict(place, rule, &mut self.scratch, &mut self.thresholds) {
+                Verdict::Matches => decision.signatures.push(place),
+                Verdict::Suspect => decision.suspects.push(place),
+                Verdict::Nothing => {}
+            }
+        }
+        self.counts.over_budget += u64::from(verification.is_over_budget);
+        if !decision.suspects.is_empty() {
+            decision.flags.0 |= Flags::SUSPECT;
+        }
+        decision
+    }
+
+    /// Fills in the candidates, ascending, each once.
+    fn find_candidates(&mut self, rules: &HostRules, layers: &Layers<'_>, headers: &[u32]) {
+        let (marks, candidates) = (&mut self.marks, &mut self.candidates);
+        candidates.clear();
+        marks.begin();
+        let mut wants_patterns = false;
+        for &header in headers {
+            marks.headers[header as usize] = marks.now;
+            wants_patterns |= rules.has_patterns(header);
+        }
+        for &header in headers {
+            for &place in rules.always(header) {
+                if rules.is_left(place, |header| marks.holds(header)) {
+                    marks.add(place, candidates);
+                }
+            }
+        }
+        if let Some(payload) = layers.payload().filter(|_| wants_patterns) {
+            rules.searcher.search(payload, &mut self.searched, |pattern| {
+                for &place in rules.of_pattern(pattern) {
+                    if rules.holds(place, |header| marks.holds(header)) {
+                        marks.add(place, candidates);
+                    }
+                }
+            });
+        }
+        candidates.sort_unstable();
+    }
+}
+
+impl Marks {
+    fn fit(&mut self, rules: &HostRules) {
+        self.now = 0;
+        self.headers = vec![0; rules.headers()];
+        self.candidates = vec![0; rules.rules.len()];
+    }
+
+    /// Forgets the packet before.
+    fn begin(&mut self) {
+        match self.now.checked_add(1) {
+            Some(next) => self.now = next,
+            None => {
+                self.headers.fill(0);
+                self.candidates.fill(0);
+                self.now = 1;
+            }
+        }
+    }
+
+    fn holds(&self, header: u32) -> bool {
+        self.headers[header as usize] == self.now
+    }
+
+    fn add(&mut self, place: u32, candidates: &mut Vec<u32>) {
+        let mark = &mut self.candidates[place as usize];
+        if *mark != self.now {
+            *mark = self.now;
+            candidates.push(place);
+        }
+    }
+}
+
+/// What is known of the packet while its candidates are tried.
+struct Verification<'p, 'a> {
+    layers: &'p Layers<'a>,
+    header: &'p Header,
+    flow: Option<FlowState>,
+    nanos: u64,
+    budget: Budget,
+    is_over_budget: bool,
+}
+
+/// What becomes of a candidate.
+enum Verdict {
+    Matches,
+    Suspect,
+    Nothing,
+}
+
+impl Verification<'_, '_> {
+    fn verdict(
+        &mut self,
+        place: u32,
+        rule: &Rule,
+        scratch: &mut Scratch,
+        thresholds: &mut Thresholds,
+    ) -> Verdict {
+        let Kind::Verified { program, is_prefilter, threshold } = &rule.kind else {
+            return Verdict::Matches;
+        };
+        let flow = program.flow();
+        let flow_holds = if *is_prefilter { flow.holds_direction(self.flow) } else { flow.holds(self.flow) };
+        if !flow_holds {
+            return Verdict::Nothing;
+        }
+        let holds = program.is_flow_alone() || {
+            match program.holds(self.layers, scratch, &mut self.budget) {
+                Ok(holds) => holds,
+                Err(_over_budget) => {
+                    self.is_over_budget = true;
+                    return Verdict::Suspect;
+                }
+            }
+        };
+        match (holds, is_prefilter, threshold) {
+            (false, ..) => Verdict::Nothing,
+            (true, true, _) => Verdict::Suspect,
+            (true, false, None) => Verdict::Matches,
+            (true, false, Some(threshold)) => {
+                if thresholds.count(place, threshold, self.header, self.nanos) {
+                    Verdict::Matches
+                } else {
+                    Verdict::Nothing
+                }
+            }
+        }
+    }
+}

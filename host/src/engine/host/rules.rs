@@ -1,0 +1,284 @@
+//! Rules as the host finishes them: what leads to each, and what it asks.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::metadata::{Metadata, SignatureInfo, TAKES_AWAY};
+use crate::patterns::{Pattern, Searcher};
+use crate::rules::detect::{Buffer, Detect, FastPattern, Test, Threshold};
+use crate::rules::model::RuleClass;
+use crate::verify::program::{Program, ProgramError};
+
+/// Why the metadata of a rule image cannot be run on the host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A signature that cannot be verified.
+    #[error("signature {sid} cannot be verified")]
+    Program {
+        /// Its id.
+        sid: u32,
+        /// Why.
+        #[source]
+        error: ProgramError,
+    },
+    /// A header names a signature that there is not.
+    #[error("the rule image names signature {place}, and its metadata has {count}")]
+    Unknown {
+        /// Its place.
+        place: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// The operating system gave no random numbers for the secret of the pattern search.
+    #[error("no random numbers for the secret of the pattern search: {0}")]
+    Random(getrandom::Error),
+}
+
+/// Rules as the host finishes them.
+#[derive(Debug)]
+pub struct HostRules {
+    /// By place in the metadata.
+    pub(super) rules: Vec<Rule>,
+    /// By the card's signature id: the signatures without a pattern, which are candidates wherever the header holds.
+    always: Lists,
+    /// Likewise: whether there are others.
+    has_patterns: Vec<bool>,
+    pub(super) searcher: Searcher,
+    /// Signatures of each pattern.
+    of_pattern: Lists,
+    metadata: Arc<Metadata>,
+    verified: usize,
+    has_prefilters: bool,
+}
+
+/// One signature.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub kind: Kind,
+    /// Headers with which it holds, and those that take it away.
+    holds_with: Box<[u32]>,
+    pub taken_away_by: Box<[u32]>,
+}
+
+/// What is left to do for a signature whose header holds.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Nothing: it matches.
+    Header,
+    /// Its program must hold.
+    Verified {
+        program: Box<Program>,
+        /// It does not match, it is a suspect.
+        is_prefilter: bool,
+        threshold: Option<Threshold>,
+    },
+    /// It is never reported, or never evaluated.
+    Never,
+}
+
+/// Lists of places, one behind the other.
+#[derive(Debug)]
+struct Lists {
+    /// Where each starts; one more than lists.
+    starts: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Lists {
+    /// So many lists of the pairs' second parts, by the first ones; those of one list in the order of the pairs.
+    fn new(count: usize, mut pairs: Vec<(u32, u32)>) -> Self {
+        pairs.sort_by_key(|(list, _)| *list);
+        let mut starts = Vec::with_capacity(count + 1);
+        for list in 0..=count as u32 {
+            let start = starts.last().map_or(0, |start| *start as usize);
+            let more = pairs[start..].iter().take_while(|(of, _)| *of < list).count();
+            starts.push((start + more) as u32);
+        }
+        Self { starts, places: pairs.into_iter().map(|(_, place)| place).collect() }
+    }
+
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn of(&self, list: u32) -> &[u32] {
+        let at = |n: u32| self.starts[n as usize] as usize;
+        &self.places[at(list)..at(list + 1)]
+    }
+}
+
+/// The bytes that lead to a signature: of the content that its writer marked, or else of the longest one; `None` where none
+/// must be in the payload.
+pub fn fast_pattern(detect: &Detect) -> Option<Pattern<'_>> {
+    let content = |buffer: usize, test: usize| {
+        let tests = detect.buffers.get(buffer).filter(|tests| tests.buffer == Buffer::Payload)?;
+        match tests.tests.get(test) {
+            Some(Test::Content(content)) if !content.negated => Some(content),
+            _ => None,
+        }
+    };
+    if let Some(FastPattern { buffer, test, part }) = detect.fast_pattern
+        && let Some(content) = content(buffer, test)
+    {
+        let bytes = match part {
+            Some((first, count)) => first.checked_add(count).and_then(|end| content.bytes.get(first..end)),
+            None => Some(&content.bytes[..]),
+        };
+        if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+            return Some(Pattern { bytes, nocase: content.nocase });
+        }
+    }
+    let places = detect
+        .buffers
+        .iter()
+        .enumerate()
+        .flat_map(|(buffer, tests)| (0..tests.tests.len()).map(move |test| (buffer, test)));
+    let contents = places.filter_map(|(buffer, test)| content(buffer, test));
+    let longest = contents.max_by_key(|content| (content.bytes.len(), different(&content.bytes)))?;
+    (!longest.bytes.is_empty()).then_some(Pattern { bytes: &longest.bytes, nocase: longest.nocase })
+}
+
+/// Different bytes.
+fn different(bytes: &[u8]) -> usize {
+    let mut seen = [false; 256];
+    bytes.iter().filter(|byte| !std::mem::replace(&mut seen[usize::from(**byte)], true)).count()
+}
+
+impl HostRules {
+    /// Makes the rules of an image ready.
+    ///
+    /// # Errors
+    /// Where the metadata contradicts itself, or a signature cannot be compiled.
+    pub fn new(metadata: &Arc<Metadata>) -> Result<Self, HostError> {
+        let kinds = metadata.signatures.iter().map(Kind::of);
+        let kinds = kinds.collect::<Result<Vec<Kind>, HostError>>()?;
+        let count = kinds.len();
+        let mut holds_with = vec![Vec::new(); count];
+        let mut taken_away_by = vec![Vec::new(); count];
+        for (header, mentions) in metadata.headers.iter().enumerate() {
+            for mention in mentions {
+                let place = mention & !TAKES_AWAY;
+                let list = if mention & TAKES_AWAY == 0 { &mut holds_with } else { &mut taken_away_by };
+                let list = list.get_mut(place as usize).ok_or(HostError::Unknown { place, count })?;
+                list.push(header as u32);
+            }
+        }
+        let lists = holds_with.into_iter().zip(taken_away_by);
+        let rules: Vec<Rule> = kinds
+            .into_iter()
+            .zip(lists)
+            .map(|(kind, (holds_with, taken_away_by))| Rule {
+                kind,
+                holds_with: holds_with.into(),
+                taken_away_by: taken_away_by.into(),
+            })
+            .collect();
+        let mut has_patterns = vec![false; metadata.headers.len()];
+        let (mut always, mut of_pattern) = (Vec::new(), Vec::new());
+        let mut patterns = Vec::new();
+        let mut pattern_ids = FxHashMap::default();
+        for (place, (rule, info)) in rules.iter().zip(&metadata.signatures).enumerate() {
+            let place = place as u32;
+            let pattern = match &rule.kind {
+                Kind::Never => continue,
+                Kind::Header => None,
+                Kind::Verified { .. } => fast_pattern(&info.detect),
+            };
+            for &header in &rule.holds_with {
+                match pattern {
+                    None => always.push((header, place)),
+                    Some(_) => has_patterns[header as usize] = true,
+                }
+            }
+            if let Some(pattern) = pattern.filter(|_| !rule.holds_with.is_empty()) {
+                let id = *pattern_ids.entry((pattern.bytes, pattern.nocase)).or_insert_with(|| {
+                    patterns.push(pattern);
+                    patterns.len() as u32 - 1
+                });
+                of_pattern.push((id, place));
+            }
+        }
+        let searcher = Searcher::new(&patterns, getrandom::u64().map_err(HostError::Random)?);
+        let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
+        let has_prefilters = rules.iter().any(is_prefilter);
+        let verified = rules.iter().filter(|rule| matches!(rule.kind, Kind::Verified { .. })).count();
+        Ok(Self {
+            rules,
+            always: Lists::new(metadata.headers.len(), always),
+            has_patterns,
+            searcher,
+            of_pattern: Lists::new(patterns.len(), of_pattern),
+            metadata: Arc::clone(metadata),
+            verified,
+            has_prefilters,
+        })
+    }
+
+    /// Number of signatures that are verified on the host.
+    pub fn verified(&self) -> usize {
+        self.verified
+    }
+
+    /// Whether some select suspects.
+    pub fn has_prefilters(&self) -> bool {
+        self.has_prefilters
+    }
+
+    /// Number of different patterns that lead to them.
+    pub fn patterns(&self) -> usize {
+        self.of_pattern.len()
+    }
+
+    /// Number of signature headers.
+    pub fn headers(&self) -> usize {
+        self.has_patterns.len()
+    }
+
+    /// The metadata that they were made of.
+    pub fn metadata(&self) -> &Arc<Metadata> {
+        &self.metadata
+    }
+
+    /// Signatures that are candidates wherever a header holds.
+    pub(super) fn always(&self, header: u32) -> &[u32] {
+        self.always.of(header)
+    }
+
+    /// Whether patterns lead to some signature of a header.
+    pub(super) fn has_patterns(&self, header: u32) -> bool {
+        self.has_patterns[header as usize]
+    }
+
+    /// Signatures of a pattern.
+    pub(super) fn of_pattern(&self, pattern: u32) -> &[u32] {
+        self.of_pattern.of(pattern)
+    }
+
+    /// Whether a signature whose header holds is not taken away by another one.
+    pub(super) fn is_left(&self, place: u32, mut holds: impl FnMut(u32) -> bool) -> bool {
+        !self.rules[place as usize].taken_away_by.iter().any(|header| holds(*header))
+    }
+
+    /// Whether the headers say that a signature holds.
+    pub(super) fn holds(&self, place: u32, mut holds: impl FnMut(u32) -> bool) -> bool {
+        let rule = &self.rules[place as usize];
+        rule.holds_with.iter().any(|header| holds(*header)) && self.is_left(place, holds)
+    }
+}
+
+impl Kind {
+    fn of(signature: &SignatureInfo) -> Result<Self, HostError> {
+        let is_prefilter = match &signature.class {
+            RuleClass::Exact => return Ok(Self::Header),
+            RuleClass::Refused(_) => return Ok(Self::Never),
+            RuleClass::ExactOnHost if signature.detect.noalert => return Ok(Self::Never),
+            RuleClass::ExactOnHost => false,
+            RuleClass::Prefilter(_) => true,
+        };
+        let program = Program::new(&signature.detect)
+            .map_err(|error| HostError::Program { sid: signature.sid, error })?;
+        let threshold = signature.detect.threshold;
+        Ok(Self::Verified { program: Box::new(program), is_prefilter, threshold })
+    }
+}

@@ -1,0 +1,251 @@
+//! Signatures with payloads, flows and thresholds, from their text's header and a `Detect` by hand to decisions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+
+use wiresift_abi::geometry::LINE;
+
+use super::*;
+use crate::capture::synthesize;
+use crate::compile::live::Live;
+use crate::compile::{self, Options};
+use crate::device::{Batch, Device, PacketInfo, RuleUpdate};
+use crate::engine::cpu::{CpuDevice, CpuEngine};
+use crate::rules::detect::{
+    Buffer, BufferTests, Content, Detect, FastPattern, FieldTest, Flow, FlowDirection, NumberTest, Test,
+    Threshold, ThresholdKind, Track,
+};
+use crate::rules::load::parse_sources;
+use crate::rules::model::{RuleClass, RuleSet};
+use crate::rules::source::Source;
+
+fn prefilter() -> RuleClass {
+    RuleClass::Prefilter("streams".to_owned())
+}
+
+/// Signatures by header, class and what they ask beyond it; their ids are 1, 2, …
+fn rules(signatures: &[(&str, RuleClass, Detect)]) -> RuleSet {
+    let text: String = signatures
+        .iter()
+        .enumerate()
+        .map(|(n, (header, ..))| format!("alert {header} (sid:{};)\n", n + 1))
+        .collect();
+    let source = Source::new("test.rules", text.as_bytes());
+    let mut rules = parse_sources(&[source], &BTreeMap::new()).unwrap_or_else(|error| panic!("{error:?}"));
+    for (signature, (_, class, detect)) in rules.signatures.iter_mut().zip(signatures) {
+        (signature.class, signature.detect) = (class.clone(), detect.clone());
+    }
+    rules
+}
+
+fn device(rules: &RuleSet) -> CpuDevice {
+    let compiled = compile::compile(rules, &LINE, &Options { seed: Some(1) }).unwrap();
+    // By way of the image, which must be enough.
+    CpuDevice::new(CpuEngine::new(&compiled.image).unwrap()).unwrap()
+}
+
+fn contents(contents: &[&[u8]]) -> Detect {
+    let test = |bytes: &&[u8]| Test::Content(Content { bytes: bytes.to_vec(), ..Content::default() });
+    let tests = contents.iter().map(test).collect();
+    Detect { buffers: vec![BufferTests { buffer: Buffer::Payload, tests }], ..Detect::default() }
+}
+
+/// A TCP packet from 10.0.0.`from` to 10.0.0.`to`.
+fn tcp(from: u8, to: u8, ports: [u16; 2], flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let address = |last: u8| 0x0a00_0000 | u32::from(last);
+    synthesize(address(from), address(to), ports, 6, &mut packet);
+    packet[46] = 5 << 4;
+    packet[47] = flags;
+    packet.extend(payload);
+    let bytes = (packet.len() - 14) as u16;
+    packet[16..18].copy_from_slice(&bytes.to_be_bytes());
+    packet
+}
+
+/// Ids of the matching signatures and of the suspects of each packet, a second apart.
+fn decide(device: &mut CpuDevice, packets: &[Vec<u8>]) -> Vec<(Vec<u32>, Vec<u32>)> {
+    let mut batch = Batch::new(0);
+    for (n, packet) in packets.iter().enumerate() {
+        batch.push(packet, PacketInfo { nanos: n as u64 * 1_000_000_000, ..PacketInfo::default() });
+    }
+    device.submit(Arc::new(batch)).unwrap();
+    let ids = |places: &[u32]| places.iter().map(|place| place + 1).collect::<Vec<u32>>();
+    let decided = device.collect(true).unwrap().unwrap();
+    let is_marked = |decision: &Decision| decision.flags.0 & Flags::SUSPECT != 0;
+    assert!(decided.decisions.iter().all(|decision| is_marked(decision) != decision.suspects.is_empty()));
+    decided.decisions.iter().map(|decision| (ids(&decision.signatures), ids(&decision.suspects))).collect()
+}
+
+#[test]
+fn headers_and_patterns_together_lead_to_a_signature() {
+    let rules = rules(&[
+        ("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[b"attack"])),
+        ("tcp any any -> any 81", RuleClass::ExactOnHost, contents(&[b"attack"])),
+        ("tcp any any -> any 80", RuleClass::Exact, Detect::default()),
+        ("tcp any any -> any 80", prefilter(), contents(&[b"at", b"now"])),
+        ("tcp any any -> any any", RuleClass::ExactOnHost, contents(&[b"attack", b"nowhere"])),
+        ("tcp any any -> any any", RuleClass::Refused("for a test".to_owned()), contents(&[b"attack"])),
+        (
+            "tcp any any -> any any",
+            RuleClass::ExactOnHost,
+            Detect { noalert: true, ..contents(&[b"attack"]) },
+        ),
+        ("tcp any any -> any any", prefilter(), Detect { noalert: true, ..contents(&[b"now"]) }),
+    ]);
+    let packet = |port, payload: &[u8]| tcp(1, 2, [1000, port], 0x18, payload);
+    let decided = decide(
+        &mut device(&rules),
+        &[
+            packet(80, b"an attack"),
+            packet(80, b"attack now"),
+            packet(81, b"attack now"),
+            packet(82, b"attack now"),
+            packet(80, b""),
+        ],
+    );
+    assert_eq!(
+        decided,
+        [
+            (vec![1, 3], vec![]),
+            (vec![1, 3], vec![4, 8]),
+            (vec![2], vec![8]),
+            (vec![], vec![8]),
+            (vec![3], vec![]),
+        ]
+    );
+}
+
+#[test]
+fn a_header_that_takes_away_does_so_for_patterns_too() {
+    let header = "tcp ![10.0.0.0/28,10.0.0.64/27,10.0.1.0/25,10.0.9.3] any -> [10.0.0.0/28,10.0.0.64/27,10.0.1.0/25,10.0.9.3] any";
+    let rules = rules(&[
+        (header, RuleClass::ExactOnHost, contents(&[b"attack"])),
+        (
+            header,
+            RuleClass::ExactOnHost,
+            Detect {
+                fields: vec![FieldTest::Ttl(NumberTest { first: 0, last: 255, negated: false })],
+                ..Detect::default()
+            },
+        ),
+        (header, prefilter(), Detect::default()),
+    ]);
+    let host_rules = Arc::clone(device(&rules).host_rules());
+    let taken_away = host_rules.rules.iter().all(|rule| !rule.taken_away_by.is_empty());
+    assert!(taken_away, "the compiler wrote the negation out, so this shows nothing");
+    let decided = decide(
+        &mut device(&rules),
+        &[
+            tcp(200, 2, [1, 1], 0x18, b"attack"),
+            tcp(3, 2, [1, 1], 0x18, b"attack"),
+            tcp(3, 200, [1, 1], 0x18, b"attack"),
+        ],
+    );
+    assert_eq!(decided, [(vec![1, 2], vec![3]), (vec![], vec![]), (vec![], vec![])]);
+}
+
+#[test]
+fn the_pattern_is_the_writers_or_the_longest_that_must_be_there() {
+    let pattern = |detect: &Detect| fast_pattern(detect).map(|pattern| pattern.bytes.to_vec());
+    let mut detect = contents(&[b"ab", b"cdef", b"ghijkl"]);
+    assert_eq!(pattern(&detect), Some(b"ghijkl".to_vec()));
+    detect.fast_pattern = Some(FastPattern { buffer: 0, test: 1, part: None });
+    assert_eq!(pattern(&detect), Some(b"cdef".to_vec()));
+    detect.fast_pattern = Some(FastPattern { buffer: 0, test: 1, part: Some((1, 2)) });
+    assert_eq!(pattern(&detect), Some(b"de".to_vec()));
+    for part in [(4, 1), (0, 5), (usize::MAX, 2), (1, 0)] {
+        detect.fast_pattern = Some(FastPattern { buffer: 0, test: 1, part: Some(part) });
+        assert_eq!(pattern(&detect), Some(b"ghijkl".to_vec()), "{part:?} is none");
+    }
+    detect.fast_pattern = None;
+    let Test::Content(content) = &mut detect.buffers[0].tests[2] else { unreachable!() };
+    content.negated = true;
+    assert_eq!(pattern(&detect), Some(b"cdef".to_vec()));
+    detect.buffers[0].buffer = Buffer::TcpHeader;
+    assert_eq!(pattern(&detect), None);
+    assert_eq!(pattern(&contents(&[b"aaaaaa", b"abcdef"])), Some(b"abcdef".to_vec()));
+}
+
+#[test]
+fn signatures_without_a_pattern_are_tried_wherever_their_header_holds() {
+    let absent = Test::Content(Content { bytes: b"x".to_vec(), negated: true, ..Content::default() });
+    let mut without = contents(&[]);
+    without.buffers[0].tests.push(absent);
+    let mut in_header = contents(&[&[0x50, 0x50, 0, 80]]);
+    in_header.buffers[0].buffer = Buffer::TcpHeader;
+    let rules = rules(&[
+        ("tcp any any -> any 80", RuleClass::ExactOnHost, without),
+        ("tcp any any -> any any", RuleClass::ExactOnHost, in_header),
+    ]);
+    let decided = decide(
+        &mut device(&rules),
+        &[
+            tcp(1, 2, [0x5050, 80], 0x18, b"yz"),
+            tcp(1, 2, [0x5050, 80], 0x18, b"xyz"),
+            tcp(1, 2, [0x5050, 0x5050], 0x18, b"yz"),
+        ],
+    );
+    assert_eq!(decided, [(vec![1, 2], vec![]), (vec![2], vec![]), (vec![], vec![])]);
+}
+
+#[test]
+fn flows_go_on_over_batches_and_updates_and_thresholds_do_not() {
+    let to_server = |established| Flow { established, direction: Some(FlowDirection::ToServer) };
+    let limit = Threshold { kind: ThresholdKind::Limit, track: Track::Source, count: 1, seconds: 60 };
+    let text = "tcp any any -> any any";
+    let rules = rules(&[
+        (text, RuleClass::ExactOnHost, Detect { flow: to_server(Some(true)), ..contents(&[b"attack"]) }),
+        (text, prefilter(), Detect { flow: to_server(Some(true)), ..contents(&[b"attack"]) }),
+        (text, RuleClass::ExactOnHost, Detect { threshold: Some(limit), ..contents(&[b"attack"]) }),
+    ]);
+    let mut live = Live::new(&rules, &LINE, &Options { seed: Some(1) }).unwrap();
+    let mut device = CpuDevice::new(CpuEngine::new(&live.image().unwrap()).unwrap()).unwrap();
+    let attack = |from, to, ports| tcp(from, to, ports, 0x18, b"attack");
+    let there = || attack(1, 2, [1000, 80]);
+    let decided =
+        decide(&mut device, &[there(), tcp(1, 2, [1001, 80], 0x02, b""), tcp(2, 1, [80, 1001], 0x12, b"")]);
+    assert_eq!(decided, [(vec![3], vec![2]), (vec![], vec![]), (vec![], vec![])]);
+    let more = [attack(1, 2, [1001, 80]), attack(2, 1, [80, 1001])];
+    assert_eq!(decide(&mut device, &more), [(vec![1], vec![2]), (vec![3], vec![])]);
+    let mut changed = rules.clone();
+    changed.signatures.swap(0, 2);
+    let update = RuleUpdate::new(live.update(&changed).unwrap(), Arc::new(changed));
+    device.update(&Arc::new(update)).unwrap();
+    // The flow is known, the counter is not; the places are those of the new rules.
+    assert_eq!(decide(&mut device, &more), [(vec![1, 3], vec![2]), (vec![1], vec![])]);
+}
+
+#[test]
+fn over_the_budget_every_signature_left_is_a_suspect() {
+    let costly = crate::rules::detect::Pcre { expression: "^(a+)+$".to_owned(), ..Default::default() };
+    let mut slow = contents(&[b"aaaa"]);
+    slow.buffers[0].tests.push(Test::Pcre(costly));
+    let text = "tcp any any -> any any";
+    let rules = rules(&[
+        (text, RuleClass::ExactOnHost, contents(&[b"aaaa"])),
+        (text, RuleClass::ExactOnHost, slow),
+        (text, RuleClass::ExactOnHost, contents(&[b"aaa"])),
+        (text, RuleClass::Exact, Detect::default()),
+    ]);
+    let mut device = device(&rules);
+    let payload = [vec![b'a'; 1000], vec![b'!']].concat();
+    let decided = decide(&mut device, &[tcp(1, 2, [1, 1], 0x18, &payload), tcp(1, 2, [1, 1], 0x18, b"aaaa")]);
+    assert_eq!(decided, [(vec![1, 4], vec![2, 3]), (vec![1, 2, 3, 4], vec![])]);
+    let summary = device.summary();
+    let line = summary.iter().find(|(name, _)| name == "packets over the budget of verification").unwrap();
+    assert_eq!(line.1, "1");
+}
+
+#[test]
+fn metadata_that_contradicts_itself_is_an_error() {
+    let rules = rules(&[("tcp any any -> any any", RuleClass::ExactOnHost, contents(&[b"a"]))]);
+    let mut metadata = compile::compile(&rules, &LINE, &Options { seed: Some(1) }).unwrap().metadata;
+    metadata.headers[0].push(7);
+    let error = HostRules::new(&Arc::new(metadata.clone())).unwrap_err();
+    assert_eq!(error.to_string(), "the rule image names signature 7, and its metadata has 1");
+    metadata.headers[0].pop();
+    metadata.signatures[0].detect = contents(&[b""]);
+    let error = HostRules::new(&Arc::new(metadata)).unwrap_err();
+    assert_eq!(error.to_string(), "signature 1 cannot be verified");
+}
