@@ -6,9 +6,11 @@ use rand_chacha::ChaCha8Rng;
 use super::filter::Gram;
 
 /// Records that entries can name.
-pub const RECORDS_MAX: usize = SPLIT as usize;
+pub const RECORDS_MAX: usize = RUN as usize;
 /// In the place of a record: the patterns are found by the seven bytes from the place of the comparison on.
 pub const SPLIT: u32 = (1 << RECORD_BITS) - 1;
+/// In the place of a record: the patterns are runs of the gram's byte.
+pub const RUN: u32 = SPLIT - 1;
 
 const DELTA_BITS: u32 = 2;
 const RECORD_BITS: u32 = 20;

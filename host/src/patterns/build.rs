@@ -5,9 +5,10 @@ use rand_chacha::ChaCha8Rng;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::background::Background;
-use super::buckets::{BucketHash, Buckets, Entry, RECORDS_MAX, SPLIT, SplitHash};
+use super::buckets::{BucketHash, Buckets, Entry, RECORDS_MAX, RUN, SPLIT, SplitHash};
 use super::crowd::Crowds;
 use super::filter::{Gram, Long, Medium};
+use super::runs::{Runs, only};
 use super::short::{Pairs, Singles};
 use super::verify::{Record, Texts};
 use super::{LongBuckets, MediumBuckets, Pattern, Searcher};
@@ -38,7 +39,7 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (texts, empty) = collect(patterns);
     let (mut singles, mut pairs) = (Vec::new(), Vec::new());
-    let (mut medium, mut long) = (Vec::new(), Vec::new());
+    let (mut medium, mut long, mut runs) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..texts.len() as u32 {
         let (bytes, nocase) = (texts.of(number), texts.nocase(number));
         let text = || Text { number, bytes, nocase, folded: bytes.to_ascii_lowercase() };
@@ -48,6 +49,7 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
                 cases(second, nocase).map(move |second| (u16::from_le_bytes([first, second]), number))
             })),
             _ if bytes.len() < LONG => medium.push(text()),
+            _ if only(bytes).is_some() => runs.push(number),
             _ => long.push(text()),
         }
     }
@@ -56,7 +58,8 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
     // Patterns with the fewest grams to choose from choose first.
     long.sort_by_key(|text| text.folded.len());
     let medium = PlacedMedium::new(&medium, &background, &mut records, &mut random);
-    let long = Placed::new(&long, &background, &mut records, &mut random);
+    let (runs, run_bytes) = Runs::new(&texts, &runs);
+    let long = Placed::new(&long, &run_bytes, &background, &mut records, &mut random);
     let medium_filter = medium.filter(&mut random);
     let mut long_filter = Long::new(long.grams.grams.len(), &mut random);
     long.grams.grams.iter().for_each(|(gram, _)| long_filter.insert(*gram));
@@ -79,6 +82,7 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
             splits: long.splits.buckets(),
             split: long.split,
         },
+        runs,
         records: records.records,
         crowds,
     }
@@ -283,17 +287,21 @@ const GRAMS: usize = 4;
 impl Placed {
     fn new(
         texts: &[Text<'_>],
+        run_bytes: &[u8],
         background: &Background,
         records: &mut Records,
         random: &mut ChaCha8Rng,
     ) -> Self {
         let mut placed = Self {
-            grams: Filling::new(GRAMS * texts.len(), random),
+            grams: Filling::new(GRAMS * texts.len() + run_bytes.len(), random),
             // Few patterns of real sets are split.
             splits: Filling::new(texts.len() / 8, random),
             leading: FxHashSet::default(),
             split: SplitHash::new(random),
         };
+        for byte in run_bytes {
+            placed.grams.push(gram(&[*byte; GRAMS]), Entry { record: RUN, delta: 0 });
+        }
         let mut grams: Vec<(Gram, f32)> = Vec::new();
         for text in texts {
             grams.clear();

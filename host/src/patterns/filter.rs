@@ -80,6 +80,9 @@ pub struct Medium {
 pub const MEDIUM_INDEXED: u32 = 0x03ff_ff03;
 /// First of the bits of a byte that say which bit there: those before are in the index.
 pub const MEDIUM_FROM: u32 = 2;
+/// Words for each gram: three bytes of one are put in four times, with all bits of a half, so that in fewer words much
+/// passes that should not.
+const MEDIUM_WORDS_EACH: usize = 8;
 /// Words of a filter that stays in the first cache beside other things.
 const MEDIUM_LEAST_LOG2: u32 = 13;
 /// Words of the largest filter: one for each value of the bits that say which.
@@ -88,7 +91,8 @@ const MEDIUM_MOST_LOG2: u32 = 20;
 impl Medium {
     /// A filter for that many grams.
     pub fn new(grams: usize, random: &mut ChaCha8Rng) -> Self {
-        let log2 = grams.next_power_of_two().ilog2().clamp(MEDIUM_LEAST_LOG2, MEDIUM_MOST_LOG2);
+        let words = grams.saturating_mul(MEDIUM_WORDS_EACH);
+        let log2 = words.next_power_of_two().ilog2().clamp(MEDIUM_LEAST_LOG2, MEDIUM_MOST_LOG2);
         Self { words: vec![0; 1 << log2], index: random.random::<u32>() | 1, shift: 32 - log2 }
     }
 

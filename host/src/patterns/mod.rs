@@ -23,7 +23,8 @@
 //!   most `22 n` comparisons of eight bytes.
 //! - Comparisons of whole patterns that fail cost a pattern at most `n` bytes and twice its length; then it is sought
 //!   once in linear time ([`verify`]). They are at most as many as the comparisons above.
-//! - Patterns that find no bucket with room, as thousands that differ only in how often one byte is repeated, go to an
+//! - Runs of one byte are measured where one of their grams survives, each once ([`runs`]).
+//! - Patterns that find no bucket with room, as thousands that differ only in how often two bytes are repeated, go to an
 //!   automaton with at most two steps a byte ([`crowd`]). None of the patterns of real sets does.
 //! - Each pattern is reported once.
 //!
@@ -34,6 +35,7 @@ mod buckets;
 mod build;
 mod crowd;
 mod filter;
+mod runs;
 mod scratch;
 mod short;
 mod simd;
@@ -46,6 +48,7 @@ use crate::engine::cpu::Chosen;
 use buckets::{Buckets, SplitHash};
 use crowd::Crowds;
 use filter::{Long, Medium};
+use runs::Runs;
 use scratch::CHUNK;
 pub use scratch::Scratch;
 use short::{BLOCK, Pairs, Settled, Singles};
@@ -74,6 +77,7 @@ pub struct Searcher {
     medium_buckets: MediumBuckets,
     long: Long,
     long_buckets: LongBuckets,
+    runs: Runs,
     records: Vec<Record>,
     crowds: Crowds,
 }
@@ -120,11 +124,12 @@ impl Searcher {
         let mut settled = Settled { marks: &mut scratch.settled, generation: scratch.generation };
         self.singles.search(self.chosen, payload, &mut settled, &mut report);
         self.pairs.search(self.chosen, payload, &mut scratch.pairs, &mut settled, &mut report);
+        let mut run_end = 0;
         for from in (0..payload.len()).step_by(CHUNK) {
             let count = CHUNK.min(payload.len() - from);
             let text = scratch::from(&scratch.folded, from);
             simd::scan(self.chosen, &self.long, &self.medium, text, count, &mut scratch.survivors);
-            self.verify(payload, from, count.div_ceil(BLOCK), scratch, &mut report);
+            self.verify(payload, from, count.div_ceil(BLOCK), &mut run_end, scratch, &mut report);
         }
         self.crowds.search(payload, scratch, &mut report);
     }
@@ -153,6 +158,7 @@ impl Searcher {
             + self.long.bytes()
             + self.long_buckets.grams.bytes()
             + self.long_buckets.splits.bytes()
+            + self.runs.bytes()
             + size_of_val(&self.records[..])
             + self.crowds.bytes()
     }

@@ -1,6 +1,6 @@
 //! From a survivor to the patterns that stand there.
 
-use super::buckets::{Entry, SPLIT};
+use super::buckets::{Entry, RUN, SPLIT};
 use super::scratch::{self, MARGIN, Scratch};
 use super::{Searcher, filter::Gram, short::BLOCK};
 
@@ -107,12 +107,13 @@ fn range(ends: &[u32], at: u32) -> std::ops::Range<usize> {
 const LANES: usize = 16;
 
 impl Searcher {
-    /// Looks at the survivors of the chunk that begins at `from`.
+    /// Looks at the survivors of the chunk that begins at `from`. `run_end` is where the last run of one byte ended.
     pub(super) fn verify(
         &self,
         payload: &[u8],
         from: usize,
         blocks: usize,
+        run_end: &mut usize,
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
@@ -129,7 +130,7 @@ impl Searcher {
                     continue;
                 }
                 if group == 0 {
-                    self.verify_long(payload, place, &mut run, scratch, report);
+                    self.verify_long(payload, place, (&mut run, run_end), scratch, report);
                 } else {
                     self.verify_medium(payload, place, scratch, report);
                 }
@@ -173,7 +174,7 @@ impl Searcher {
         &self,
         payload: &[u8],
         place: usize,
-        run: &mut Option<[u64; 2]>,
+        (run, run_end): (&mut Option<[u64; 2]>, &mut usize),
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
@@ -188,6 +189,14 @@ impl Searcher {
         }
         let (mut open, mut split) = (false, false);
         for entry in self.long_buckets.grams.of(gram) {
+            if entry.record == RUN {
+                // Its bucket has other grams too, some with the same tag.
+                if gram == u32::from_le_bytes([gram as u8; 4]) {
+                    self.runs.settle(place, payload.len(), run_end, scratch, report);
+                    open = true;
+                }
+                continue;
+            }
             if entry.record != SPLIT {
                 open |= !self.settle(payload, place, entry, scratch, report);
                 continue;
