@@ -25,7 +25,8 @@ pub(in crate::rules::suricata) fn lower(fields: &mut Vec<FieldTest>, condition: 
             FieldTest::IcmpCode(test) => one(test),
             _ => None,
         });
-        let values = |part: Option<u16>, shift| part.map_or((0, 0), |value| (value << shift, 0xff << shift));
+        let values =
+            |part: Option<u16>, shift: u32| part.map_or((0, 0), |value| (value << shift, 0xff_u16 << shift));
         let any = kind.or(code).is_some();
         let ((kind, kind_mask), (code, code_mask)) = (values(kind, 8), values(code, 0));
         any.then(|| vec![(kind | code, kind_mask | code_mask)])
