@@ -74,7 +74,7 @@ fn decide(device: &mut dyn Device, batch: &Arc<Batch>) -> Vec<Decision> {
 fuzz_target!(|data: &[u8]| {
     let end = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     let (options, rest) = data.split_at(end);
-    let text = [b"alert ip any any -> any any (", options, b"; sid:1;)"].concat();
+    let text = [&b"alert ip any any -> any any ("[..], options, b"; sid:1;)"].concat();
     let Ok(rules) = parse_sources(&[Source::new("fuzz.rules", &text)], &BTreeMap::new()) else { return };
     let batch = Arc::new(packets(rest.get(1..).unwrap_or_default()));
     let expected = decide(&mut ReferenceDevice::new(&rules), &batch);

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use wiresift_tests::command::{DEVICES, agree, classify};
-use wiresift_tests::corpus;
+use wiresift_tests::command::{DEVICES, agree, classify, report};
+use wiresift_tests::{corpus, long};
 
 /// All but EXTERNAL_NET.
 const VARIABLES: [&str; 28] = [
@@ -166,4 +166,22 @@ fn all_captures_with_all_rules_of_the_corpus() {
     assert!(!files.is_empty());
     // `lab` does not hold the headers of all.
     all_captures("captures with all rules", &files, ELSEWHERE, &folder, &DEVICES[1..3]);
+    if long() {
+        same_suspects(&files, &folder);
+    }
+}
+
+/// csv says whether a packet is a suspect; eve also of which rules.
+fn same_suspects(rules: &[PathBuf], folder: &Path) {
+    let variables = variables(ELSEWHERE);
+    let mut suspects = 0;
+    for group in grouped(&corpus::captures(&folder.join("pcaps"))) {
+        let [judge, cpu] =
+            [0, 1].map(|device: usize| report("eve", DEVICES[device], rules, &variables, &group).csv);
+        let differs = cpu.lines().zip(judge.lines()).find(|(cpu, judge)| cpu != judge);
+        assert!(cpu == judge, "{differs:?}");
+        suspects += judge.lines().filter(|line| line.contains("\"event_type\":\"suspect\"")).count();
+    }
+    println!("{suspects} suspects");
+    assert!(suspects > 1000);
 }
