@@ -12,7 +12,7 @@ const ONCE: &str = "Suricata asks rules of addresses alone once for each directi
 const EVENTS: &str = "asks for an event of Suricata's own decoder";
 
 /// Names of tests, or of their folders, with the reason for all below. The first that fits counts.
-const REASONS: [(&str, &str); 34] = [
+const REASONS: [(&str, &str); 41] = [
     ("plus/detect-bytetest-02", STREAM),
     ("plus/detect-chksum-02", "checksums are not computed"),
     ("plus/detect-pcre/detect-pcre-03", "asks for the URI that Suricata's HTTP parser makes (a prefilter)"),
@@ -48,7 +48,14 @@ const REASONS: [(&str, &str); 34] = [
     ("strict/threshold/threshold-config-threshold-threshold-flow", THRESHOLDS),
     ("strict/util-action-tests/util-action-01", ONCE),
     ("strict/util-action-tests/util-action-02", ONCE),
-    ("strict/util-action-tests", ORDER),
+    ("strict/util-action-tests/util-action-06", ORDER),
+    ("strict/util-action-tests/util-action-07", ORDER),
+    ("strict/util-action-tests/util-action-11", ORDER),
+    ("strict/util-action-tests/util-action-12", ORDER),
+    ("strict/util-action-tests/util-action-13", ORDER),
+    ("strict/util-action-tests/util-action-14", ORDER),
+    ("strict/util-action-tests/util-action-15", ORDER),
+    ("strict/util-action-tests/util-action-16", ORDER),
     ("strict/vxlan-decoder-04", TUNNEL),
 ];
 
