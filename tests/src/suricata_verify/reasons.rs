@@ -22,7 +22,10 @@ const REASONS: [(&str, &str); 41] = [
     ("strict/bug-4571-04", TUNNEL),
     ("strict/bug-4571-06", TUNNEL),
     ("strict/bug-4663-02", ORDER),
-    ("strict/bug-7725-01", TUNNEL),
+    (
+        "strict/bug-7725-01",
+        "Suricata reports one of the three outer packets, here each is; the other alert is for the packet inside of the tunnel",
+    ),
     (
         "strict/bug-8021-alert-max-verdict-01",
         "`packet-alert-max` of Suricata's configuration: here no alert is left out",
