@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use wiresift_tests::command::{DEVICES, agree, classify};
-use wiresift_tests::corpus;
+use wiresift_tests::command::{DEVICES, agree, classify, report};
+use wiresift_tests::{corpus, long};
 
 /// All but EXTERNAL_NET.
 const VARIABLES: [&str; 28] = [
@@ -78,10 +78,13 @@ fn gunzip(path: &Path, to: &Path) {
 }
 
 /// Captures that end in an error (cut, damaged) stand alone, so that what comes after them is not lost.
-fn grouped(rules: &[PathBuf], variables: &[&str], captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+fn grouped(captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+    let temporary = tempfile::tempdir().unwrap();
+    let rules = [temporary.path().join("any.rules")];
+    std::fs::write(&rules[0], "alert ip any any -> any any (sid:1;)\n").unwrap();
     let (mut whole, mut groups) = (Vec::new(), Vec::new());
     for capture in captures {
-        let run = classify(DEVICES[1], rules, variables, std::slice::from_ref(capture));
+        let run = classify(DEVICES[1], &rules, &[], std::slice::from_ref(capture));
         if run.code == Some(0) {
             whole.push(capture.clone());
         } else {
@@ -99,7 +102,7 @@ fn all_captures(test: &str, rules: &[PathBuf], external: &'static str, folder: &
     let variables = variables(external);
     let captures = corpus::captures(&folder.join("pcaps"));
     let (mut packets, mut matched) = (0, 0);
-    for group in grouped(rules, &variables, &captures) {
+    for group in grouped(&captures) {
         let (run, refused) = agree(test, rules, &variables, &group, devices);
         assert_eq!(refused, 0, "{test}: the rules do not fit");
         packets += run.csv.lines().count() - 1;
@@ -154,4 +157,31 @@ fn all_captures_with_the_headers_that_fit_the_small_card() {
     let text: String = text.lines().take(150).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(&file, text).unwrap();
     all_captures("captures with headers for lab", &[file], ANYWHERE, &folder, &DEVICES[1..]);
+}
+
+#[test]
+fn all_captures_with_all_rules_of_the_corpus() {
+    let Some(folder) = corpus::folder("all captures with all rules of the corpus") else { return };
+    let files = corpus::files(&folder.join("rules"), &["rules"]);
+    assert!(!files.is_empty());
+    // `lab` does not hold the headers of all.
+    all_captures("captures with all rules", &files, ELSEWHERE, &folder, &DEVICES[1..3]);
+    if long() {
+        same_suspects(&files, &folder);
+    }
+}
+
+/// csv says whether a packet is a suspect; eve also of which rules.
+fn same_suspects(rules: &[PathBuf], folder: &Path) {
+    let variables = variables(ELSEWHERE);
+    let mut suspects = 0;
+    for group in grouped(&corpus::captures(&folder.join("pcaps"))) {
+        let [judge, cpu] =
+            [0, 1].map(|device: usize| report("eve", DEVICES[device], rules, &variables, &group).csv);
+        let differs = cpu.lines().zip(judge.lines()).find(|(cpu, judge)| cpu != judge);
+        assert!(cpu == judge, "{differs:?}");
+        suspects += judge.lines().filter(|line| line.contains("\"event_type\":\"suspect\"")).count();
+    }
+    println!("{suspects} suspects");
+    assert!(suspects > 1000);
 }

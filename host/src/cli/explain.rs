@@ -37,7 +37,9 @@ fn one(signature: &Signature) -> String {
         return text;
     }
     let direction = if signature.bidirectional { ", also with source and destination exchanged" } else { "" };
-    put("header", &format!("{}{direction}", signature.condition));
+    let aux = signature.condition.aux_text();
+    let aux = if aux.is_empty() { aux } else { format!(", {aux}") };
+    put("header", &format!("{}{aux}{direction}", signature.condition));
     if !detect.buffers.is_empty() {
         put("fast pattern", &fast_pattern(detect));
     }

@@ -84,13 +84,13 @@ impl<'a> Reader<'a> {
 }
 
 fn assembled(
-    header: Header,
+    mut header: Header,
     options: Options<'_>,
     asks: Asks<'_>,
     (gid, sid): (u32, u32),
     origin: Origin,
 ) -> Signature {
-    let (detect, class) = settle(asks, header.says);
+    let (detect, class) = settle(asks, header.says, &mut header.condition);
     Signature {
         sid,
         gid,

@@ -8,6 +8,7 @@ mod carry;
 mod content;
 pub(super) mod field;
 mod flow;
+pub(super) mod lower;
 mod names;
 mod pcre;
 mod rate;

@@ -6,6 +6,7 @@ use crate::rules::detect::{
     FieldTest, Flow, FlowDirection, IsDataAt, JumpFrom, MathOperator, NumberAt, NumberTest, Operand,
     Operator, Pcre, Test, Threshold, ThresholdKind, Track,
 };
+use crate::rules::model::AuxList;
 
 #[track_caller]
 fn detect(options: &str) -> Detect {
@@ -315,7 +316,36 @@ fn fields() {
         ("icmp_id:666", FieldTest::IcmpId(exactly(666))),
         ("icmp_seq:\"0\"", FieldTest::IcmpSequence(exactly(0))),
     ] {
-        assert_eq!(detect(&format!("{written};")).fields, [expected], "{written}");
+        // Of any protocol, so that nothing goes into the header.
+        let rule = one(&format!("alert ip any any -> any any ({written}; sid:1;)"));
+        assert_eq!((rule.detect.fields, rule.class), (vec![expected], RuleClass::ExactOnHost), "{written}");
+    }
+}
+
+#[test]
+fn the_card_answers_flags_and_types_of_icmp() {
+    let exact = |header: &str, options: &str, values: &[(u16, u16)]| {
+        let rule = one(&format!("alert {header} any any -> any any ({options} sid:1;)"));
+        assert_eq!(rule.condition.details.aux, AuxList::Values(values.to_vec()), "{options}");
+        (rule.class, rule.detect.fields.len())
+    };
+    let on_card = (RuleClass::Exact, 0);
+    assert_eq!(exact("tcp", "flags:S;", &[(0x02, 0xff)]), on_card);
+    assert_eq!(exact("tcp", "flags:S,12;", &[(0x02, 0x3f)]), on_card);
+    assert_eq!(exact("tcp", "flags:+SA;", &[(0x12, 0x12)]), on_card);
+    assert_eq!(exact("tcp", "flags:*SA;", &[(0x02, 0x02), (0x10, 0x10)]), on_card);
+    assert_eq!(exact("tcp", "flags:!SA;", &[(0, 0x12)]), on_card);
+    assert_eq!(exact("icmp", "itype:8;", &[(0x0800, 0xff00)]), on_card);
+    assert_eq!(exact("icmp", "icode:1; itype:3;", &[(0x0301, 0xffff)]), on_card);
+    assert_eq!(exact("icmpv6", "icode:4;", &[(4, 0x00ff)]), on_card);
+    // A second test, or a range, is for the host.
+    assert_eq!(exact("tcp", "flags:+S; flags:!A;", &[(2, 2)]), (RuleClass::ExactOnHost, 1));
+    assert_eq!(exact("icmp", "itype:3; icode:>3;", &[(0x0300, 0xff00)]), (RuleClass::ExactOnHost, 1));
+    assert_eq!(exact("tcp", "flags:S; content:\"a\";", &[(0x02, 0xff)]), (RuleClass::ExactOnHost, 0));
+    for other in
+        ["alert udp any any -> any any (flags:S; sid:1;)", "alert ip any any -> any any (itype:8; sid:1;)"]
+    {
+        assert_eq!(one(other).condition.details.aux, AuxList::Any, "{other}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::super::detect::lower::lower;
 use super::*;
 use crate::rules::detect::{
     BitTest, BitsAsk, Buffer, BufferTests, ByteExtract, ByteJump, ByteMath, ByteTest, Content, Detect,
@@ -386,7 +387,7 @@ fn signature() -> impl Strategy<Value = Signature> {
     );
     let numbers = (1..=u32::MAX, any::<u32>(), any::<u32>(), prop::option::of(any::<u32>()));
     let header = (protocols, actions, any::<bool>(), (addresses(), addresses(), ports(), ports()));
-    (header, texts, numbers, detect()).prop_map(|(header, texts, (sid, gid, rev, priority), detect)| {
+    (header, texts, numbers, detect()).prop_map(|(header, texts, (sid, gid, rev, priority), mut detect)| {
         let (protocol, action, bidirectional, (src, dst, sport, dport)) = header;
         let mut signature = one(&format!("{action} {protocol} any any -> any any (sid:1;)"));
         let has_ports = !protocol.starts_with("icmp");
@@ -395,6 +396,8 @@ fn signature() -> impl Strategy<Value = Signature> {
         if has_ports {
             (condition.sport, condition.dport) = (sport, dport);
         }
+        lower(&mut detect.fields, condition);
+        let none = detect.is_empty();
         let (msg, classtype, references, metadata) = texts;
         Signature {
             sid,
@@ -406,7 +409,7 @@ fn signature() -> impl Strategy<Value = Signature> {
             references,
             metadata,
             bidirectional,
-            class: if detect.is_empty() { RuleClass::Exact } else { RuleClass::ExactOnHost },
+            class: if none { RuleClass::Exact } else { RuleClass::ExactOnHost },
             detect,
             ..signature
         }
