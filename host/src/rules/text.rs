@@ -177,10 +177,6 @@ impl fmt::Display for Signature {
             let pairs: Vec<_> = self.metadata.iter().map(|(key, value)| format!("{key} {value}")).collect();
             write!(f, " metadata:{};", pairs.join(", "))?;
         }
-        let aux = self.condition.aux_text();
-        if !aux.is_empty() {
-            write!(f, " {aux};")?;
-        }
         write!(f, "{}", self.detect)?;
         write!(f, " gid:{}; sid:{}; rev:{};)", self.gid, self.sid, self.rev)
     }

@@ -84,13 +84,13 @@ impl<'a> Reader<'a> {
 }
 
 fn assembled(
-    mut header: Header,
+    header: Header,
     options: Options<'_>,
     asks: Asks<'_>,
     (gid, sid): (u32, u32),
     origin: Origin,
 ) -> Signature {
-    let (detect, class) = settle(asks, header.says, &mut header.condition);
+    let (detect, class) = settle(asks, header.says, &header.condition);
     Signature {
         sid,
         gid,

@@ -7,7 +7,6 @@ use crate::rules::detect::{
     FieldTest, Flow, FlowDirection, IsDataAt, JumpFrom, MathOperator, NumberAt, NumberTest, Operand,
     Operator, Pcre, Test, Threshold, ThresholdKind, Track,
 };
-use crate::rules::model::{AuxList, Condition};
 use crate::rules::suricata::names::{FRAGMENT_BITS, IP_OPTIONS, TCP_FLAGS};
 
 impl fmt::Display for Detect {
@@ -35,30 +34,6 @@ impl fmt::Display for Detect {
             write!(f, " {threshold};")?;
         }
         f.write_str(if self.noalert { " noalert;" } else { "" })
-    }
-}
-
-impl Condition {
-    /// What it asks of TCP flags, or of ICMP's type and code, as options without the end of the last one; nothing where
-    /// it asks for none.
-    pub fn aux_text(&self) -> String {
-        let AuxList::Values(values) = &self.details.aux else { return String::new() };
-        match values.as_slice() {
-            [(value, mask)] if self.protocols.contains(&(6, 0xff)) => {
-                let test = BitTest { bits: *value as u8, ignored: !*mask as u8, asks: BitsAsk::Exactly };
-                format!("flags:{}", test.text(&TCP_FLAGS))
-            }
-            [(value, mask)] => {
-                let kind = (mask & 0xff00 != 0).then(|| format!("itype:{}", value >> 8));
-                let code = (mask & 0x00ff != 0).then(|| format!("icode:{}", value & 0xff));
-                kind.into_iter().chain(code).collect::<Vec<_>>().join("; ")
-            }
-            several => {
-                let bits = several.iter().fold(0, |all, (value, _)| all | value) as u8;
-                let test = BitTest { bits, ignored: 0, asks: BitsAsk::Any };
-                format!("flags:{}", test.text(&TCP_FLAGS))
-            }
-        }
     }
 }
 

@@ -8,7 +8,6 @@ mod carry;
 mod content;
 pub(super) mod field;
 mod flow;
-pub(super) mod lower;
 mod names;
 mod pcre;
 mod rate;

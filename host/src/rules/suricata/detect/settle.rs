@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::rules::detect::{Buffer, BufferTests, Content, Detect, FastPattern, Test};
+use crate::rules::lower::exact_class;
 use crate::rules::model::{Condition, RuleClass};
 
 use super::carry::{Piece, pieces};
-use super::lower::lower;
 use super::names::{Carry, Part};
 use super::reason::Why;
 use super::relax::{Kept, relax, scattered};
@@ -30,11 +30,11 @@ pub(in crate::rules::suricata) struct HeaderSays {
 /// Protocols whose files are base64, so that no byte of them stands in a packet.
 const MAIL: [&str; 3] = ["smtp", "imap", "pop3"];
 
-/// What is evaluated of the rule, and its class. What the header vector answers goes into `condition`.
+/// What is evaluated of the rule beside its header `condition`, and its class.
 pub(in crate::rules::suricata) fn settle(
     asks: Asks<'_>,
     header: HeaderSays,
-    condition: &mut Condition,
+    condition: &Condition,
 ) -> (Detect, RuleClass) {
     let mut refused = header.refused;
     refused.extend(asks.refused.iter().cloned());
@@ -57,7 +57,6 @@ pub(in crate::rules::suricata) fn settle(
         detect.flow.direction = None;
         left.dropped.push("all options, since packets of both directions may satisfy them".to_owned());
     } else {
-        lower(&mut detect.fields, condition);
         left.take(&asks, header.stream || asks.stream_only, header.protocol.as_deref());
         if reasons.is_empty() && !left.dropped.is_empty() {
             reasons.add(Why::NotRead, "variable of another buffer");
@@ -66,7 +65,7 @@ pub(in crate::rules::suricata) fn settle(
     detect.fast_pattern = left.fast_pattern();
     detect.buffers = left.tests();
     if reasons.is_empty() {
-        let class = if detect.is_empty() { RuleClass::Exact } else { RuleClass::ExactOnHost };
+        let class = exact_class(&detect, condition);
         return (detect, class);
     }
     detect.dropped = left.dropped;

@@ -6,6 +6,7 @@ use crate::rules::detect::{
     FieldTest, Flow, FlowDirection, IsDataAt, JumpFrom, MathOperator, NumberAt, NumberTest, Operand,
     Operator, Pcre, Test, Threshold, ThresholdKind, Track,
 };
+use crate::rules::lower::lowered;
 use crate::rules::model::AuxList;
 
 #[track_caller]
@@ -316,36 +317,41 @@ fn fields() {
         ("icmp_id:666", FieldTest::IcmpId(exactly(666))),
         ("icmp_seq:\"0\"", FieldTest::IcmpSequence(exactly(0))),
     ] {
-        // Of any protocol, so that nothing goes into the header.
-        let rule = one(&format!("alert ip any any -> any any ({written}; sid:1;)"));
-        assert_eq!((rule.detect.fields, rule.class), (vec![expected], RuleClass::ExactOnHost), "{written}");
+        let rule = one(&format!("alert tcp any any -> any any ({written}; sid:1;)"));
+        assert_eq!(rule.detect.fields, [expected], "{written}");
     }
 }
 
 #[test]
 fn the_card_answers_flags_and_types_of_icmp() {
-    let exact = |header: &str, options: &str, values: &[(u16, u16)]| {
+    for (header, options, values) in [
+        ("tcp", "flags:S;", &[(0x02, 0xff)][..]),
+        ("tcp", "flags:S,12;", &[(0x02, 0x3f)]),
+        ("tcp", "flags:+SA;", &[(0x12, 0x12)]),
+        ("tcp", "flags:*SA;", &[(0x02, 0x02), (0x10, 0x10)]),
+        ("tcp", "flags:!SA;", &[(0, 0x12)]),
+        ("icmp", "itype:8;", &[(0x0800, 0xff00)]),
+        ("icmp", "icode:1; itype:3;", &[(0x0301, 0xffff)]),
+        ("icmpv6", "icode:4;", &[(4, 0x00ff)]),
+    ] {
         let rule = one(&format!("alert {header} any any -> any any ({options} sid:1;)"));
-        assert_eq!(rule.condition.details.aux, AuxList::Values(values.to_vec()), "{options}");
-        (rule.class, rule.detect.fields.len())
-    };
-    let on_card = (RuleClass::Exact, 0);
-    assert_eq!(exact("tcp", "flags:S;", &[(0x02, 0xff)]), on_card);
-    assert_eq!(exact("tcp", "flags:S,12;", &[(0x02, 0x3f)]), on_card);
-    assert_eq!(exact("tcp", "flags:+SA;", &[(0x12, 0x12)]), on_card);
-    assert_eq!(exact("tcp", "flags:*SA;", &[(0x02, 0x02), (0x10, 0x10)]), on_card);
-    assert_eq!(exact("tcp", "flags:!SA;", &[(0, 0x12)]), on_card);
-    assert_eq!(exact("icmp", "itype:8;", &[(0x0800, 0xff00)]), on_card);
-    assert_eq!(exact("icmp", "icode:1; itype:3;", &[(0x0301, 0xffff)]), on_card);
-    assert_eq!(exact("icmpv6", "icode:4;", &[(4, 0x00ff)]), on_card);
-    // A second test, or a range, is for the host.
-    assert_eq!(exact("tcp", "flags:+S; flags:!A;", &[(2, 2)]), (RuleClass::ExactOnHost, 1));
-    assert_eq!(exact("icmp", "itype:3; icode:>3;", &[(0x0300, 0xff00)]), (RuleClass::ExactOnHost, 1));
-    assert_eq!(exact("tcp", "flags:S; content:\"a\";", &[(0x02, 0xff)]), (RuleClass::ExactOnHost, 0));
-    for other in
-        ["alert udp any any -> any any (flags:S; sid:1;)", "alert ip any any -> any any (itype:8; sid:1;)"]
-    {
-        assert_eq!(one(other).condition.details.aux, AuxList::Any, "{other}");
+        assert_eq!((&rule.class, rule.detect.is_empty()), (&RuleClass::Exact, false), "{options}");
+        assert_eq!(rule.condition.details.aux, AuxList::Any, "{options}");
+        let lowered = lowered(&rule);
+        assert_eq!(lowered.condition.details.aux, AuxList::Values(values.to_vec()), "{options}");
+        assert!(lowered.detect.is_empty(), "{options}");
+    }
+    // Another protocol, a second test, a range, and whatever the host looks at anyway.
+    for rule in [
+        "udp any any -> any any (flags:S;",
+        "ip any any -> any any (itype:8;",
+        "tcp any any -> any any (flags:+S; flags:!A;",
+        "icmp any any -> any any (itype:3; icode:>3;",
+        "tcp any any -> any any (flags:S; content:\"a\";",
+    ] {
+        let rule = one(&format!("alert {rule} sid:1;)"));
+        assert_eq!(rule.class, RuleClass::ExactOnHost);
+        assert_eq!(*lowered(&rule), rule);
     }
 }
 

@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::super::detect::lower::lower;
 use super::*;
 use crate::rules::detect::{
     BitTest, BitsAsk, Buffer, BufferTests, ByteExtract, ByteJump, ByteMath, ByteTest, Content, Detect,
     Encoding, FastPattern, FieldTest, Flow, FlowDirection, IsDataAt, JumpFrom, MathOperator, NumberAt,
     NumberTest, Operand, Operator, Pcre, Test, Threshold, ThresholdKind, Track,
 };
+use crate::rules::lower::exact_class;
 use crate::rules::model::{AddressList, AddressRange};
 
 /// A value of a list for the test of its meaning: few of them, so that parts of a list meet.
@@ -387,7 +387,7 @@ fn signature() -> impl Strategy<Value = Signature> {
     );
     let numbers = (1..=u32::MAX, any::<u32>(), any::<u32>(), prop::option::of(any::<u32>()));
     let header = (protocols, actions, any::<bool>(), (addresses(), addresses(), ports(), ports()));
-    (header, texts, numbers, detect()).prop_map(|(header, texts, (sid, gid, rev, priority), mut detect)| {
+    (header, texts, numbers, detect()).prop_map(|(header, texts, (sid, gid, rev, priority), detect)| {
         let (protocol, action, bidirectional, (src, dst, sport, dport)) = header;
         let mut signature = one(&format!("{action} {protocol} any any -> any any (sid:1;)"));
         let has_ports = !protocol.starts_with("icmp");
@@ -396,8 +396,7 @@ fn signature() -> impl Strategy<Value = Signature> {
         if has_ports {
             (condition.sport, condition.dport) = (sport, dport);
         }
-        lower(&mut detect.fields, condition);
-        let none = detect.is_empty();
+        let class = exact_class(&detect, condition);
         let (msg, classtype, references, metadata) = texts;
         Signature {
             sid,
@@ -409,7 +408,7 @@ fn signature() -> impl Strategy<Value = Signature> {
             references,
             metadata,
             bidirectional,
-            class: if none { RuleClass::Exact } else { RuleClass::ExactOnHost },
+            class,
             detect,
             ..signature
         }

@@ -1,41 +1,61 @@
 //! Tests of fields that the header vector holds, as part of the header condition: the card answers them.
+//!
+//! A rule itself keeps them as its writer wrote them, so that the reference judges this too.
 
-use crate::rules::detect::{BitTest, BitsAsk, FieldTest, NumberTest};
-use crate::rules::model::{AuxList, Condition};
+use std::borrow::Cow;
+
+use super::detect::{BitTest, BitsAsk, Detect, FieldTest, NumberTest};
+use super::model::{AuxList, Condition, RuleClass, Signature};
 
 const TCP: (u8, u8) = (6, 0xff);
 const ICMP: (u8, u8) = (1, 0xff);
 const ICMPV6: (u8, u8) = (58, 0xff);
 
-/// Moves a test of the TCP flags, or of ICMP's type and code, from `fields` into `condition`, where the rule is for that
-/// protocol alone. A second test of the same field stays, and so does one of a range.
-pub(in crate::rules::suricata) fn lower(fields: &mut Vec<FieldTest>, condition: &mut Condition) {
+/// A signature with those tests in its condition if they are all that it asks: what the compiler takes. (Where the host
+/// has to look at its packets anyway they stay: such headers differ in bits that are not hashed, so they crowd buckets.)
+pub fn lowered(signature: &Signature) -> Cow<'_, Signature> {
+    if signature.class != RuleClass::Exact {
+        return Cow::Borrowed(signature);
+    }
+    let mut lowered = signature.clone();
+    if let Some(values) = take_aux(&mut lowered.detect.fields, &signature.condition) {
+        lowered.condition.details.aux = AuxList::Values(values);
+    }
+    Cow::Owned(lowered)
+}
+
+/// The class of a rule that is decided exactly.
+pub fn exact_class(detect: &Detect, condition: &Condition) -> RuleClass {
+    let mut beyond = detect.clone();
+    take_aux(&mut beyond.fields, condition);
+    if beyond.is_empty() { RuleClass::Exact } else { RuleClass::ExactOnHost }
+}
+
+/// Takes a test of the TCP flags, or of ICMP's type and code, out of `fields`, where the rule is for that protocol alone;
+/// gives it as values and masks. A second test of the same field stays, and so does one of a range.
+fn take_aux(fields: &mut Vec<FieldTest>, condition: &Condition) -> Option<Vec<(u16, u16)>> {
     if condition.details.aux != AuxList::Any {
-        return;
+        return None;
     }
     let of = |known: &[(u8, u8)]| condition.protocols.iter().all(|protocol| known.contains(protocol));
-    let values = if of(&[TCP]) {
-        take(fields, flags)
-    } else if of(&[ICMP, ICMPV6]) {
-        let kind = take(fields, |field| match field {
-            FieldTest::IcmpType(test) => one(test),
-            _ => None,
-        });
-        let code = take(fields, |field| match field {
-            FieldTest::IcmpCode(test) => one(test),
-            _ => None,
-        });
-        let values =
-            |part: Option<u16>, shift: u32| part.map_or((0, 0), |value| (value << shift, 0xff_u16 << shift));
-        let any = kind.or(code).is_some();
-        let ((kind, kind_mask), (code, code_mask)) = (values(kind, 8), values(code, 0));
-        any.then(|| vec![(kind | code, kind_mask | code_mask)])
-    } else {
-        None
-    };
-    if let Some(values) = values {
-        condition.details.aux = AuxList::Values(values);
+    if of(&[TCP]) {
+        return take(fields, flags);
     }
+    if !of(&[ICMP, ICMPV6]) {
+        return None;
+    }
+    let kind = take(fields, |field| match field {
+        FieldTest::IcmpType(test) => one(test),
+        _ => None,
+    });
+    let code = take(fields, |field| match field {
+        FieldTest::IcmpCode(test) => one(test),
+        _ => None,
+    });
+    let part =
+        |part: Option<u16>, shift: u32| part.map_or((0, 0), |value| (value << shift, 0xff_u16 << shift));
+    let ((kind_value, kind_mask), (code_value, code_mask)) = (part(kind, 8), part(code, 0));
+    kind.or(code).map(|_| vec![(kind_value | code_value, kind_mask | code_mask)])
 }
 
 /// Takes the first field out that gives something.
