@@ -70,7 +70,8 @@ impl Runs {
             }
         };
         found(&self.folded, byte, to - from);
-        for spelling in [byte, byte.to_ascii_uppercase()] {
+        let other = Some(byte.to_ascii_uppercase()).filter(|other| *other != byte);
+        for spelling in [Some(byte), other].into_iter().flatten() {
             let longest = exact.split(|other| *other != spelling).map(<[u8]>::len).max();
             found(&self.exact, spelling, longest.unwrap_or_default());
         }
