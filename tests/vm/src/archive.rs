@@ -2,7 +2,10 @@
 //! "newc").
 
 use std::collections::HashSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+use cpio::newc::{Builder, trailer};
 
 /// An archive that is written.
 #[derive(Debug, Default)]
@@ -20,60 +23,61 @@ const CONSOLE: u32 = 0o020_600;
 
 impl Archive {
     /// A folder.
-    pub fn folder(&mut self, name: &str) {
-        self.entry(name, FOLDER, (0, 0), &[]);
+    ///
+    /// # Errors
+    /// As of all: where the archive cannot hold it, as a file of 4 GiB.
+    pub fn folder(&mut self, name: &str) -> io::Result<()> {
+        self.entry(Builder::new(name).mode(FOLDER), &[])
     }
 
     /// A file that can be run.
-    pub fn file(&mut self, name: &str, content: &[u8]) {
-        self.entry(name, PROGRAM, (0, 0), content);
+    ///
+    /// # Errors
+    /// As of [`Archive::folder`].
+    pub fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.entry(Builder::new(name).mode(PROGRAM), content)
     }
 
     /// A file at a path from the root, with the folders above it; a second one there is none.
-    pub fn file_at(&mut self, path: &Path, content: &[u8]) {
+    ///
+    /// # Errors
+    /// As of [`Archive::folder`].
+    pub fn file_at(&mut self, path: &Path, content: &[u8]) -> io::Result<()> {
         if !self.made.insert(path.to_owned()) {
-            return;
+            return Ok(());
         }
         let mut above: Vec<_> = path.ancestors().skip(1).filter(|folder| folder.parent().is_some()).collect();
         above.reverse();
         for folder in above {
             if self.made.insert(folder.to_owned()) {
-                self.folder(&name(folder));
+                self.folder(&name(folder))?;
             }
         }
-        self.file(&name(path), content);
+        self.file(&name(path), content)
     }
 
     /// The device /dev/console.
-    pub fn console(&mut self) {
-        self.entry("dev/console", CONSOLE, (5, 1), &[]);
+    ///
+    /// # Errors
+    /// As of [`Archive::folder`].
+    pub fn console(&mut self) -> io::Result<()> {
+        self.entry(Builder::new("dev/console").mode(CONSOLE).rdev_major(5).rdev_minor(1), &[])
     }
 
-    fn entry(&mut self, name: &str, mode: u32, (major, minor): (u32, u32), content: &[u8]) {
+    fn entry(&mut self, builder: Builder, content: &[u8]) -> io::Result<()> {
         self.files += 1;
-        let size = content.len() as u32;
-        // ino, mode, uid, gid, nlink, mtime, filesize, device, device of the file, length of the name, checksum.
-        let fields = [self.files, mode, 0, 0, 1, 0, size, 0, 0, major, minor, name.len() as u32 + 1, 0];
-        self.bytes.extend(b"070701");
-        for field in fields {
-            self.bytes.extend(format!("{field:08x}").into_bytes());
-        }
-        self.bytes.extend(name.as_bytes());
-        self.bytes.push(0);
-        self.pad();
-        self.bytes.extend(content);
-        self.pad();
-    }
-
-    fn pad(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+        let size = u32::try_from(content.len()).map_err(io::Error::other)?;
+        let mut entry = builder.ino(self.files).nlink(1).write(&mut self.bytes, size);
+        entry.write_all(content)?;
+        entry.finish().map(drop)
     }
 
     /// The archive, with its end.
-    #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
-        self.entry("TRAILER!!!", 0, (0, 0), &[]);
-        self.bytes
+    ///
+    /// # Errors
+    /// As of [`Archive::folder`].
+    pub fn finish(self) -> io::Result<Vec<u8>> {
+        trailer(self.bytes)
     }
 }
 

@@ -112,29 +112,30 @@ fn first_in(folder: &Path, prefix: &str) -> Result<PathBuf, String> {
 /// # Errors
 /// Where a file cannot be read.
 pub fn file_system(packages: &Packages, guest: &Path, wiresift: &Path) -> Result<Vec<u8>, String> {
+    let full = |error: io::Error| format!("the guest's file system: {error}");
     let mut archive = Archive::default();
     for folder in ["dev", "proc", "sys", "modules", "tmp"] {
-        archive.folder(folder);
+        archive.folder(folder).map_err(full)?;
     }
-    archive.console();
+    archive.console().map_err(full)?;
     for (name, content) in packages.modules()? {
-        archive.file(&name, &content);
+        archive.file(&name, &content).map_err(full)?;
     }
     let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let scratch = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     for (name, program) in [("init", guest), ("wiresift", wiresift)] {
-        archive.file(name, &stripped(program, scratch.path())?);
+        archive.file(name, &stripped(program, scratch.path())?).map_err(full)?;
         for library in libraries(program)? {
-            archive.file_at(&library, &read(&library)?);
+            archive.file_at(&library, &read(&library)?).map_err(full)?;
         }
     }
     let fixtures = root().join("tests/fixtures");
     for (name, file) in
         [("rules.acl", "demo.acl"), ("rules.rules", "demo.rules"), ("capture.pcap", "demo.pcap")]
     {
-        archive.file(name, &read(&fixtures.join(file))?);
+        archive.file(name, &read(&fixtures.join(file))?).map_err(full)?;
     }
-    Ok(archive.finish())
+    archive.finish().map_err(full)
 }
 
 /// A process that is ended when this is dropped.
