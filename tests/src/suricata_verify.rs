@@ -12,12 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::command::{self, Run};
+use crate::command::{self, DEVICES, Run};
 use crate::corpus;
-
-/// Variables that the rules may name, as in Suricata's own configuration.
-const VARIABLES: [&str; 4] =
-    ["--var", "HOME_NET=[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]", "--var", "EXTERNAL_NET=!$HOME_NET"];
 
 /// What tests ask of an alert beside what our records say: the same of every alert here, or of the flow, the device or
 /// the link. They are passed over.
@@ -66,6 +62,24 @@ pub fn cases(folder: &Path) -> Vec<Case> {
     cases
 }
 
+/// What came of every test of a corpus by the reference, and what is wrong: the CPU engine gives something else, or
+/// [`faults`].
+///
+/// # Panics
+/// As of [`cases`].
+pub fn judge(corpus: &Path) -> (Vec<(Case, Outcome)>, Vec<String>) {
+    let (mut outcomes, mut wrong) = (Vec::new(), Vec::new());
+    for case in cases(&corpus.join("pcaps/suricata-verify")) {
+        let [reference, cpu] = [0, 1].map(|device: usize| case.run(DEVICES[device]));
+        if cpu != reference {
+            wrong.push(format!("{}: {cpu:?} on cpu, {reference:?} by the reference", case.name));
+        }
+        outcomes.push((case, reference));
+    }
+    wrong.extend(faults(&outcomes));
+    (outcomes, wrong)
+}
+
 fn case(folder: &Path, path: &Path) -> Case {
     let text = fs::read_to_string(path).unwrap_or_else(|error| wrong(path, &error.to_string()));
     let yaml: Value = serde_norway::from_str(&text).unwrap_or_else(|error| wrong(path, &error.to_string()));
@@ -101,8 +115,10 @@ impl Case {
     /// # Panics
     /// Where the command gives records that are none.
     pub fn run(&self, device: &[&str]) -> Outcome {
+        let variables = corpus::VARIABLES.into_iter().chain([corpus::ELSEWHERE]);
+        let variables: Vec<_> = variables.flat_map(|variable| ["--var", variable]).collect();
         let Run { code, csv: eve, errors } =
-            command::report("eve", device, &self.rules, &VARIABLES, &self.captures);
+            command::report("eve", device, &self.rules, &variables, &self.captures);
         let records: Vec<Value> = eve.lines().map(record).collect();
         let mut failed: Vec<_> = self.checks.iter().filter_map(|check| check.fails(&records)).collect();
         if code != Some(0) {
@@ -153,9 +169,11 @@ fn has(record: &Value, (path, value): &(String, Value)) -> bool {
     at == value
 }
 
-/// A table of tests and what came of them, as the document has it.
+/// A table of tests and what came of them behind their sum, as the document has it.
 pub fn table(outcomes: &[(Case, Outcome)]) -> String {
-    let mut table = "| test | checks of alerts that hold | |\n|---|---|---|\n".to_owned();
+    let as_expected = outcomes.iter().filter(|(_, outcome)| outcome.failed.is_empty()).count();
+    let mut table = format!("{as_expected} of {} tests are as expected.\n\n", outcomes.len());
+    table += "| test | checks of alerts that hold | |\n|---|---|---|\n";
     for (case, outcome) in outcomes {
         let held = outcome.checks - outcome.failed.len().min(outcome.checks);
         let why = match (outcome.failed.is_empty(), reasons::reason(&case.name)) {
