@@ -1,11 +1,14 @@
 //! The CPU engine beside `rte_acl` of DPDK, and its search for patterns beside Hyperscan and others, in one run.
 //!
 //! `CORPUS=FOLDER cargo run --release --manifest-path benches/Cargo.toml -- acl [SET]...` prints look-ups a second, build
-//! time and memory; `-- crafted [SET]...` what crafted headers do to both; `-- literals [SIZE]...` Gbit/s, build time and memory of the searches. Peers take turns; the figures are medians
-//! over rounds with the lowest and highest.
+//! time and memory; `-- crafted [SET]...` what crafted headers do to both; `-- literals [SIZE]...` Gbit/s, build time and
+//! memory of the searches. Peers take turns; the figures are medians over rounds with the lowest and highest.
 #![allow(clippy::print_stdout, reason = "it prints its results")]
 
 mod acl;
+#[path = "../../tests/src/corpus.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod corpus;
 mod crafted;
 mod dpdk;
 #[path = "../../tests/src/sets/mod.rs"]

@@ -7,7 +7,7 @@ mod rules;
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -48,7 +48,7 @@ type Search<'a> = Box<dyn FnMut(&[u8], &mut dyn FnMut(u32)) -> bool + 'a>;
 pub fn compare(corpus: Option<&Path>, sizes: &[String]) -> Result<()> {
     let corpus = corpus.context("set CORPUS to the folder of real rules and captures (docs/testing.md)")?;
     let contents = Contents::load(corpus)?;
-    let real = payloads::real(corpus)?;
+    let real = payloads::real(corpus);
     let random = payloads::random(&real);
     println!(
         "Gbit/s: median (lowest-highest) of {ROUNDS} rounds, one core; ratio to Hyperscan in this run; {} payloads, \
@@ -196,21 +196,6 @@ fn check<'a, 'b>(
         }
     }
     Ok(agree)
-}
-
-/// Files with one of these extensions below a folder, sorted.
-fn files(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            files(&path, extensions, found)?;
-        } else if path.extension().is_some_and(|is| extensions.iter().any(|extension| is == *extension)) {
-            found.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// What it makes, and the time that it takes.

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -11,6 +10,7 @@ use wiresift_host::capture::{Capture, Next};
 use wiresift_host::engine::cpu::parse::Header;
 
 use super::rules::Pattern;
+use crate::corpus;
 
 /// Seed of everything drawn.
 const SEED: u64 = 5;
@@ -33,20 +33,16 @@ impl Payloads {
 }
 
 /// Payloads of all packets of the captures below `pcaps` that have one.
-///
-/// # Errors
-/// Where the folder cannot be read. What cannot be read of a capture is left out.
-pub fn real(corpus: &Path) -> Result<Payloads> {
-    let mut files = Vec::new();
-    super::files(&corpus.join("pcaps"), &["pcap", "pcapng"], &mut files)?;
+/// What cannot be read of a capture is left out.
+pub fn real(corpus: &Path) -> Payloads {
     let mut list = Vec::new();
-    for file in &files {
+    for file in &corpus::captures(&corpus.join("pcaps")) {
         let Ok(mut capture) = Capture::open(file, Arc::default()) else { continue };
         while let Ok(Next::Packet(packet)) = capture.next(true) {
             list.extend(payload(packet.bytes).filter(|payload| !payload.is_empty()).map(<[u8]>::to_vec));
         }
     }
-    Ok(Payloads { name: "real", list })
+    Payloads { name: "real", list }
 }
 
 /// What follows the transport header.
