@@ -4,6 +4,9 @@
 //! verdict of the next packet in flight, the ids that verdict announced, padding to the end of a
 //! line, or the answer to a COMMIT. Whatever else the card writes is an error that carries the
 //! offending value, and no verdict comes out of it.
+//!
+//! One thing is known only afterwards: a verdict that claims fewer ids than follow is contradicted by the next record. It is
+//! taken back where that one is there already; where the verdict is the last record there is, it is out by then.
 
 mod error;
 
@@ -87,7 +90,7 @@ const VERDICT_CONTROL_KNOWN: u16 = (1 << (HITS_LSB + HITS_BITS)) - 1;
 const CONTROL_KNOWN: u16 = (1 << (IDS_LSB + IDS_BITS)) - 1;
 
 /// A verdict whose ids or patterns are still coming, and how many of each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Partial {
     verdict: Verdict,
     ids: usize,
@@ -102,7 +105,7 @@ impl Partial {
 }
 
 /// Judges records in the order of the ring.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Checker {
     /// Sequence number of the next packet to be answered.
     sequence: u32,
@@ -138,6 +141,47 @@ impl Checker {
     /// Whether a COMMIT is still to be answered.
     pub fn is_commit_under_way(&self) -> bool {
         !self.commits.is_empty()
+    }
+
+    /// Takes the last verdict back: what came behind it says that it was wrong.
+    pub fn ask_again(&mut self) {
+        self.sequence = self.sequence.wrapping_sub(1);
+    }
+
+    /// The verdict in a record that is nothing but one, without ids and patterns, and in which everything is as
+    /// [`Self::take`] asks for it: what most records are, judged in few steps. Of any other record it says nothing.
+    #[inline]
+    pub fn take_plain(&mut self, index: u32, record: [u64; 2], posted: &impl Posted) -> Option<Verdict> {
+        let VerdictRecord { sequence, acl, flags, length, version, control } =
+            bytemuck::cast(record.map(u64::to_le));
+        let is_alone = self.partial.is_none()
+            && (!self.is_padding || (index as usize).is_multiple_of(LINE_RECORDS))
+            && control & !1 == c2h::control(RecordKind::Verdict, 0, false);
+        let is_next = sequence == self.sequence
+            && sequence != posted.announced()
+            && self.commits.front().is_none_or(|commit| commit.0 != sequence);
+        if !is_alone
+            || !is_next
+            || length != posted.length(sequence)
+            || version != self.version
+            || flags & !FLAGS_KNOWN != 0
+            || acl != NO_RULE && u128::from(acl) > entry::ID.max()
+        {
+            return None;
+        }
+        self.is_padding = false;
+        self.sequence = sequence.wrapping_add(1);
+        Some(Verdict {
+            packet: sequence.into(),
+            acl: (acl != NO_RULE).then_some(acl),
+            flags: Flags(flags),
+            length,
+            version,
+            ids: [0; IDS_MAX],
+            ids_count: 0,
+            hits: [0; HITS_MAX],
+            hits_count: 0,
+        })
     }
 
     /// Judges the record at `index`.
@@ -345,6 +389,7 @@ impl C2hRing {
     }
 
     /// The next record, if the card has written it.
+    #[inline]
     pub fn peek(&self) -> Option<[u64; 2]> {
         let record = self.region.memory().load_record(self.consumer.place() * RECORD_BYTES);
         self.consumer.is_new(c2h::phase((record[1] >> 48) as u16)).then_some(record)

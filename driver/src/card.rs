@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use wiresift_abi::c2h::LINE_RECORDS;
 use wiresift_abi::csr::{Csr, IRQ_ARM, STATUS_HALTED, STATUS_RUNNING};
 use wiresift_abi::geometry::Geometry;
 
@@ -198,16 +199,22 @@ impl<T: Transport> Card<T> {
         if self.tables.is_none() {
             return Err(DriverError::NotLoaded);
         }
-        let mut count = 0;
+        let (mut count, mut bytes, mut result) = (0, 0, Ok(()));
         for packet in packets {
-            if !self.h2c.push_packet(packet)? {
-                break;
+            match self.h2c.push_packet(packet) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    result = Err(error.into());
+                    break;
+                }
             }
             count += 1;
-            self.counters.posted += 1;
-            self.counters.posted_bytes += packet.len() as u64;
+            bytes += packet.len() as u64;
         }
-        Ok(count)
+        self.counters.posted += count as u64;
+        self.counters.posted_bytes += bytes;
+        result.map(|()| count)
     }
 
     /// Announces everything posted since the last doorbell to the card.
@@ -314,22 +321,57 @@ impl<T: Transport> Card<T> {
 
     /// Takes at most one lap of the ring, so that a card that never stops writing cannot hold us.
     fn take_records(&mut self, out: &mut Vec<Verdict>) -> Result<(), DriverError> {
+        let before = out.len();
+        let result = self.take_lap(out);
+        let count = (out.len() - before) as u64;
+        if count > 0 {
+            self.counters.verdicts += count;
+            self.span.answered += count;
+            self.tries = 0;
+        }
+        result
+    }
+
+    fn take_lap(&mut self, out: &mut Vec<Verdict>) -> Result<(), DriverError> {
+        // Records are checked to come in order, so the count of verdicts is the packet's number.
+        let (first, before) = (self.counters.verdicts, out.len());
+        let number = |out: &[Verdict]| first + (out.len() - before) as u64;
+        let mut is_behind_verdict = false;
         for _ in 0..1u32 << self.config.c2h_records_log2 {
             let Some(record) = self.c2h.peek() else { break };
-            match self.checker.take(self.c2h.cidx(), record, &self.h2c)? {
-                Event::Nothing => {}
-                Event::Committed(_) => self.note_commit(),
-                Event::Verdict(mut verdict) => {
-                    // Records were checked to come in order, so the count is the packet's number.
-                    verdict.packet = self.counters.verdicts;
-                    self.counters.verdicts += 1;
-                    self.span.answered += 1;
-                    self.tries = 0;
-                    out.push(verdict);
+            let index = self.c2h.cidx();
+            if let Some(mut verdict) = self.checker.take_plain(index, record, &self.h2c) {
+                verdict.packet = number(out);
+                out.push(verdict);
+                is_behind_verdict = true;
+            } else {
+                match self.checker.take(index, record, &self.h2c) {
+                    Ok(Event::Verdict(mut verdict)) => {
+                        verdict.packet = number(out);
+                        out.push(verdict);
+                        is_behind_verdict = true;
+                    }
+                    Ok(event) => {
+                        is_behind_verdict = false;
+                        if matches!(event, Event::Committed(_)) {
+                            self.note_commit();
+                        }
+                    }
+                    Err(error) => {
+                        if is_behind_verdict && error.is_list_of_nothing() {
+                            // The verdict before claimed fewer ids than there are.
+                            out.pop();
+                            self.checker.ask_again();
+                        }
+                        return Err(error.into());
+                    }
                 }
             }
             self.c2h.advance();
-            self.return_credit()?;
+            // Credit is for whole lines.
+            if (self.c2h.cidx() as usize).is_multiple_of(LINE_RECORDS) {
+                self.return_credit()?;
+            }
         }
         Ok(())
     }

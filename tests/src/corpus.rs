@@ -1,6 +1,33 @@
 //! The corpus of real rules and captures, which is never part of the project.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The variables that its rules use, with values as Suricata's own configuration has them, but for EXTERNAL_NET.
+pub const VARIABLES: [&str; 14] = [
+    "HOME_NET=[192.168.0.0/16,10.0.0.0/8,172.16.0.0/12]",
+    "HTTP_SERVERS=$HOME_NET",
+    "SMTP_SERVERS=$HOME_NET",
+    "SQL_SERVERS=$HOME_NET",
+    "DNS_SERVERS=$HOME_NET",
+    "TELNET_SERVERS=$HOME_NET",
+    "HTTP_PORTS=80",
+    "ORACLE_PORTS=1521",
+    "SSH_PORTS=22",
+    "SHELLCODE_PORTS=!80",
+    "FILE_DATA_PORTS=[80,110,143]",
+    "SIP_SERVERS=$HOME_NET",
+    "SIP_PORTS=[5060,5061]",
+    "FTP_PORTS=21",
+];
+/// EXTERNAL_NET as most networks have it.
+pub const ELSEWHERE: &str = "EXTERNAL_NET=!$HOME_NET";
+
+/// [`VARIABLES`] with that EXTERNAL_NET, by name.
+pub fn variables(external: &str) -> BTreeMap<String, String> {
+    let all = VARIABLES.into_iter().chain([external]).filter_map(|variable| variable.split_once('='));
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
 
 /// The folder that CORPUS names. Without it the test that asks says that it was skipped.
 pub fn folder(test: &str) -> Option<PathBuf> {

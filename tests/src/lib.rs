@@ -8,8 +8,11 @@ pub mod corpus;
 pub mod packets;
 pub mod rules;
 pub mod sets;
+pub mod signatures;
+pub mod suricata_verify;
+pub mod traffic;
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The seed of a randomised test: WIRESIFT_SEED, or the one given. Printed, so that a failure can be
@@ -18,6 +21,11 @@ pub fn seeded(test: &str, default: u64) -> ChaCha8Rng {
     let seed = std::env::var("WIRESIFT_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     println!("{test}: seed {seed} (WIRESIFT_SEED)");
     ChaCha8Rng::seed_from_u64(seed)
+}
+
+/// One of some, which must not be none.
+pub(crate) fn pick<T: Copy>(rng: &mut ChaCha8Rng, from: &[T]) -> T {
+    from[rng.random_range(0..from.len())]
 }
 
 /// Whether the slow sweeps run (`tests/run --long`).
@@ -40,7 +48,6 @@ pub struct Pool {
 impl Pool {
     /// A pool of addresses that lie close together: some differ in a single bit.
     pub fn new(rng: &mut ChaCha8Rng) -> Self {
-        use rand::Rng;
         let mut v4 = vec![0, u32::MAX];
         let mut v6 = vec![0, u128::MAX];
         for _ in 0..4 {

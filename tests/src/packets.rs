@@ -3,11 +3,7 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::Pool;
-
-fn pick<T: Copy>(rng: &mut ChaCha8Rng, from: &[T]) -> T {
-    from[rng.random_range(0..from.len())]
-}
+use crate::{Pool, pick};
 
 /// A packet: most whole, some cut, padded or with changed bytes; 0 to 9,000 bytes.
 pub fn packet(rng: &mut ChaCha8Rng, pool: &Pool) -> Vec<u8> {

@@ -7,13 +7,9 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::Pool;
+use crate::{Pool, pick};
 
 const PROTOCOLS: [u8; 9] = [6, 6, 17, 17, 1, 58, 132, 47, 0];
-
-fn pick<T: Copy>(rng: &mut ChaCha8Rng, from: &[T]) -> T {
-    from[rng.random_range(0..from.len())]
-}
 
 /// Lowest and highest port: everything, one port, or a range around pool ports.
 fn port_range(rng: &mut ChaCha8Rng, pool: &Pool) -> (u16, u16) {

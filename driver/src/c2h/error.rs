@@ -98,3 +98,10 @@ pub enum RecordError {
         record: VerdictRecord,
     },
 }
+
+impl RecordError {
+    /// Whether ids or patterns came that no verdict announced.
+    pub(crate) fn is_list_of_nothing(&self) -> bool {
+        matches!(self, Self::Kind { is: RecordKind::Ids | RecordKind::Hits, .. })
+    }
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, bail};
 use wiresift_host::rules::detect::{Detect, FlowDirection, Test};
+use wiresift_host::rules::lower::lowered;
 use wiresift_host::rules::model::{Origin, RuleClass, RuleSet, Signature};
 
 /// Says what becomes of the signatures with these ids.
@@ -37,11 +38,15 @@ fn one(signature: &Signature) -> String {
         return text;
     }
     let direction = if signature.bidirectional { ", also with source and destination exchanged" } else { "" };
-    put("header", &format!("{}{direction}", signature.condition));
+    let lowered = lowered(signature);
+    let beyond = &lowered.detect;
+    let in_header = detect.fields.iter().filter(|field| !beyond.fields.contains(field));
+    let in_header: String = in_header.map(|field| format!(", {field}")).collect();
+    put("header", &format!("{}{in_header}{direction}", signature.condition));
     if !detect.buffers.is_empty() {
         put("fast pattern", &fast_pattern(detect));
     }
-    let asked = asked(detect, matches!(class, RuleClass::Prefilter(_)));
+    let asked = asked(beyond, matches!(class, RuleClass::Prefilter(_)));
     let name = match class {
         RuleClass::Prefilter(_) => "marks packets",
         _ => "host verifies",

@@ -25,7 +25,7 @@ pub fn commands(
     let mut lines = vec![Command::new(Opcode::Clear, 0).to_line()];
     lines.extend(self::secret(secret));
     for (number, table) in placement.tables.iter().enumerate() {
-        if let Some(shape) = table.shape {
+        if let Some(shape) = table.shape() {
             lines.push(with_key(Opcode::WriteMask, number as u8, 0, &shape.mask()));
         }
     }

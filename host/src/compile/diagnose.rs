@@ -6,9 +6,9 @@ use wiresift_abi::vector::Key;
 
 use super::error::{CompileError, DoesNotFit, RULES_NAMED, Shortage};
 use super::expand::Expanded;
-use super::place::Item;
 use super::shape::Shape;
 use super::split::Fitted;
+use super::table::Item;
 use crate::engine::cpu::hash::ByteHash;
 
 /// Share of the slots that is taken where slots are short, in percent.
@@ -65,7 +65,7 @@ fn shortage(fitted: &Fitted<'_>, left: &[usize], geometry: &Geometry) -> Shortag
     let tables = fitted.placement.tables.iter().enumerate();
     let (taken, slots) = tables
         .filter(|(number, _)| is_narrow || !geometry.is_narrow(*number))
-        .fold((0, 0), |(taken, slots), (_, table)| (taken + table.load(), slots + table.capacity()));
+        .fold((0, 0), |(taken, slots), (_, table)| (taken + table.load(), slots + table.slots().len()));
     if taken * 100 >= slots * FULL_PERCENT {
         return Shortage::Slots { taken, slots };
     }

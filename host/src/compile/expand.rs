@@ -8,6 +8,7 @@ use super::error::CompileError;
 use super::normalise::{count, normalise};
 use super::relax::relax;
 use crate::metadata::{AclInfo, Metadata, SignatureInfo, TAKES_AWAY};
+use crate::rules::lower::lowered;
 use crate::rules::model::{Origin, RuleClass, RuleSet, Signature};
 
 /// Numbers that an entry can carry.
@@ -74,7 +75,7 @@ impl Expanded {
     fn no_room(&self, rules: &RuleSet, geometry: &Geometry) -> CompileError {
         let acl = rules.acl.iter().map(|rule| count(&rule.condition, false));
         let evaluated = rules.signatures.iter().filter(|signature| is_evaluated(signature));
-        let signatures = evaluated.map(|signature| match relax(&signature.condition) {
+        let signatures = evaluated.map(lowered).map(|signature| match relax(&signature.condition) {
             Some(relaxed) if !signature.bidirectional => count(&relaxed.condition, false),
             _ => count(&signature.condition, signature.bidirectional),
         });
@@ -119,6 +120,7 @@ impl Expanded {
             if self.entries.len() > self.room {
                 return Ok(());
             }
+            let signature = &*lowered(signature);
             self.metadata.signatures.push(SignatureInfo::of(signature));
             if !is_evaluated(signature) {
                 continue;

@@ -11,8 +11,8 @@ use std::collections::BinaryHeap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use wiresift_abi::vector::Key;
 
-use super::place::Item;
 use super::shape::Shape;
+use super::table::Item;
 
 /// Prefix lengths of one address in the grid at most.
 const LEVELS_MAX: usize = 14;

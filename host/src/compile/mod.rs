@@ -17,8 +17,10 @@ mod place;
 mod ranges;
 mod relax;
 mod report;
+mod search;
 mod shape;
 mod split;
+mod table;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -134,12 +136,12 @@ fn resources(
         .map(|signature| fast_pattern(&signature.detect).map(|pattern| (pattern.bytes, pattern.nocase)));
     let with_pattern: Vec<(&[u8], bool)> = fast_patterns.clone().flatten().collect();
     let in_use = fitted.placement.tables.iter().enumerate().filter_map(|(table, placed)| {
-        placed.shape.map(|shape| TableReport {
+        placed.shape().map(|shape| TableReport {
             table,
             narrow: geometry.is_narrow(table),
             mask: shape.to_string(),
             entries: placed.load(),
-            slots: placed.capacity(),
+            slots: placed.slots().len(),
         })
     });
     ResourceReport {

@@ -6,16 +6,13 @@
 
 use std::sync::Arc;
 
-use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::{Geometry, WAYS};
-use wiresift_abi::vector::Key;
 
 use super::masks::Chooser;
-use super::shape::{self, Shape};
-use crate::engine::cpu::hash::{self, ByteHash};
+use super::search::{Search, Tables};
+use super::table::{FREE, Item, Table};
+use crate::engine::cpu::hash::ByteHash;
 
-/// No entry.
-const FREE: u32 = u32::MAX;
 /// Buckets that one search within a table looks at.
 const TABLE_SEARCH: usize = 400;
 /// Buckets that one search over all tables looks at.
@@ -32,96 +29,6 @@ const IMPROVE_PASSES: usize = 4;
 /// Items that may be placed anew, each time counted, while tables get other masks.
 const IMPROVE_ITEMS: usize = 600_000;
 
-/// An entry as the placement sees it.
-#[derive(Clone, Copy, Debug)]
-pub struct Item {
-    /// Key of the header vectors that match, right in the bits of `shape`.
-    pub key: Key,
-    /// Bits that count.
-    pub shape: Shape,
-}
-
-impl Item {
-    /// An entry as an item; `None` where an address is not a prefix.
-    pub fn of(entry: &Entry) -> Option<Self> {
-        Some(Self { key: shape::key_of(entry), shape: Shape::of(entry)? })
-    }
-}
-
-/// A table with the items in its slots.
-#[derive(Clone, Debug)]
-pub struct Table {
-    /// Mask, once it has one.
-    pub shape: Option<Shape>,
-    mask: Key,
-    narrow: bool,
-    buckets_log2: u32,
-    bucket_slots: usize,
-    /// Way by way, bucket by bucket.
-    slots: Vec<u32>,
-    /// Search in which each bucket was last looked at.
-    seen: Vec<u32>,
-    load: usize,
-}
-
-impl Table {
-    fn new(geometry: &Geometry, number: usize) -> Self {
-        let buckets_log2 = geometry.buckets_log2(number);
-        Self {
-            shape: None,
-            mask: Key::default(),
-            narrow: geometry.is_narrow(number),
-            buckets_log2,
-            bucket_slots: geometry.bucket_slots,
-            slots: vec![FREE; geometry.slots(number)],
-            seen: vec![0; WAYS << buckets_log2],
-            load: 0,
-        }
-    }
-
-    /// Items in the table.
-    pub fn load(&self) -> usize {
-        self.load
-    }
-
-    /// Slots of the table.
-    pub fn capacity(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Every item in the table: slot (`way * bucket_slots + slot`, as in a command), bucket, item.
-    pub fn occupants(&self) -> impl Iterator<Item = (usize, usize, usize)> {
-        self.slots.iter().enumerate().filter(|(_, item)| **item != FREE).map(|(at, &item)| {
-            let (bucket, slot) = (at / self.bucket_slots, at % self.bucket_slots);
-            let way = bucket >> self.buckets_log2;
-            let in_way = bucket & ((1 << self.buckets_log2) - 1);
-            (way * self.bucket_slots + slot, in_way, item as usize)
-        })
-    }
-
-    fn takes(&self, item: &Item) -> bool {
-        let within = self.shape.is_some_and(|shape| shape.within(&item.shape));
-        within && (!self.narrow || item.shape.is_narrow())
-    }
-
-    fn bucket(&self, hash: u32, way: usize) -> usize {
-        (way << self.buckets_log2) | hash::index(hash, way, self.buckets_log2)
-    }
-
-    fn in_bucket(&self, bucket: usize) -> &[u32] {
-        &self.slots[bucket * self.bucket_slots..][..self.bucket_slots]
-    }
-}
-
-/// A bucket that a search came to.
-#[derive(Clone, Copy)]
-struct Step {
-    table: u32,
-    bucket: u32,
-    /// Step and slot whose item would move here; for the first steps the item to be placed.
-    from: Option<(u32, u32)>,
-}
-
 /// All tables, and what did not go into them.
 pub struct Placement<'a> {
     items: Arc<Vec<Item>>,
@@ -130,8 +37,7 @@ pub struct Placement<'a> {
     /// Every table of the geometry, in order.
     pub tables: Vec<Table>,
     placed: Vec<bool>,
-    steps: Vec<Step>,
-    search: u32,
+    search: Search,
     searched: usize,
     attempt: u64,
 }
@@ -163,15 +69,15 @@ impl<'a> Placement<'a> {
         attempt: u64,
         searched: usize,
     ) -> Self {
-        let tables = (0..geometry.tables()).map(|number| Table::new(geometry, number)).collect();
+        let tables: Vec<Table> = (0..geometry.tables()).map(|number| Table::new(geometry, number)).collect();
+        let search = Search::new(&tables);
         let mut placement = Self {
             items: Arc::clone(items),
             hash,
             geometry,
             tables,
             placed: vec![false; items.len()],
-            steps: Vec::new(),
-            search: 0,
+            search,
             searched,
             attempt,
         };
@@ -216,21 +122,20 @@ impl<'a> Placement<'a> {
         while chooser.left() > 0 {
             let free_narrow = narrow.then(|| self.free_table(true)).flatten();
             let free_wide = self.free_table(false);
-            let slots = |table: Option<usize>| table.map_or(0, |table| self.tables[table].capacity());
+            let slots = |table: Option<usize>| table.map_or(0, |table| self.tables[table].slots().len());
             let (narrow_slots, wide_slots) = (slots(free_narrow), slots(free_wide));
             let Some((shape, gain)) = chooser.best(narrow_slots.max(wide_slots)) else { break };
             // A table is never filled to the last slot.
             let small = gain * 10 <= narrow_slots * 9 || free_wide.is_none();
             let Some(table) = (if small { free_narrow } else { free_wide }) else { break };
-            self.tables[table].shape = Some(shape);
-            self.tables[table].mask = shape.mask();
+            self.tables[table].set_shape(Some(shape));
             self.insert_all(&chooser.pool(), table);
             chooser.remove(&self.placed);
         }
     }
 
     fn free_table(&self, narrow: bool) -> Option<usize> {
-        self.tables.iter().position(|table| table.shape.is_none() && table.narrow == narrow)
+        self.tables.iter().position(|table| table.shape().is_none() && table.is_narrow() == narrow)
     }
 
     /// Puts what fits of the pool into one table.
@@ -241,7 +146,7 @@ impl<'a> Placement<'a> {
                 continue;
             }
             // A key whose buckets could not take one item more will not take the next.
-            let key = self.items[item as usize].key.and(&self.tables[table].mask);
+            let key = self.tables[table].masked(&self.items[item as usize].key);
             if !full.contains(&key) && !self.insert(item, table..table + 1, TABLE_SEARCH) {
                 full.insert(key);
             }
@@ -282,7 +187,7 @@ impl<'a> Placement<'a> {
     fn replace_mask(&mut self, table: usize) {
         let (tables, placed) = (self.tables.clone(), self.placed.clone());
         let before = self.left().len();
-        let narrow = self.tables[table].narrow;
+        let narrow = self.tables[table].is_narrow();
         for (_, _, item) in tables[table].occupants() {
             self.placed[item] = false;
         }
@@ -291,9 +196,8 @@ impl<'a> Placement<'a> {
         let pool: Vec<u32> = self.left().into_iter().filter(fits_table).map(|item| item as u32).collect();
         let items = Arc::clone(&self.items);
         let mut chooser = Chooser::new(&items, &pool, WAYS * self.geometry.bucket_slots, self.attempt);
-        if let Some((shape, _)) = chooser.best(self.tables[table].capacity()) {
-            self.tables[table].shape = Some(shape);
-            self.tables[table].mask = shape.mask();
+        if let Some((shape, _)) = chooser.best(self.tables[table].slots().len()) {
+            self.tables[table].set_shape(Some(shape));
             self.insert_all(&chooser.pool(), table);
         }
         self.squeeze();
@@ -304,32 +208,18 @@ impl<'a> Placement<'a> {
 
     /// Puts an item into a free slot of one of the tables, moving others where need be. Looks at about
     /// `limit` buckets at most.
-    fn insert(&mut self, item: u32, tables: std::ops::Range<usize>, limit: usize) -> bool {
-        self.search += 1;
-        self.steps.clear();
-        self.reach(item, tables.clone(), None);
-        let mut at = 0;
-        while let Some(&Step { table, bucket, .. }) = self.steps.get(at) {
-            let table = &self.tables[table as usize];
-            let slots = table.in_bucket(bucket as usize);
-            if let Some(slot) = slots.iter().position(|&item| item == FREE) {
-                self.tables[self.steps[at].table as usize].load += 1;
-                self.unwind(at, slot, item);
-                self.placed[item as usize] = true;
-                self.searched += self.steps.len();
-                return true;
-            }
-            for slot in 0..slots.len() {
-                if self.steps.len() >= limit {
-                    break;
-                }
-                let occupant = self.occupant(at, slot);
-                self.reach(occupant, tables.clone(), Some((at as u32, slot as u32)));
-            }
-            at += 1;
+    fn insert(&mut self, item: u32, within: std::ops::Range<usize>, limit: usize) -> bool {
+        let items = &self.items;
+        let tables =
+            Tables { tables: &self.tables, within, item: |item| &items[item as usize], hash: self.hash };
+        let moves = self.search.room(item, &tables, limit);
+        let is_there = moves.is_some();
+        for to in moves.unwrap_or_default() {
+            self.tables[to.table].put(to.slot, to.item);
         }
-        self.searched += self.steps.len();
-        false
+        self.placed[item as usize] |= is_there;
+        self.searched += self.search.looked_at();
+        is_there
     }
 
     /// Places `pieces`, behind all other items, instead of an item that no table took; `false`, and nothing
@@ -353,57 +243,17 @@ impl<'a> Placement<'a> {
 
     /// Frees the slot of a placed item.
     fn remove(&mut self, item: usize) {
-        let key = self.items[item].key;
         for table in &mut self.tables {
             if !table.takes(&self.items[item]) {
                 continue;
             }
-            let hash = self.hash.of(&key.and(&table.mask));
-            for way in 0..WAYS {
-                let at = table.bucket(hash, way) * table.bucket_slots;
-                let slots = &mut table.slots[at..at + table.bucket_slots];
-                if let Some(slot) = slots.iter_mut().find(|slot| **slot == item as u32) {
-                    *slot = FREE;
-                    table.load -= 1;
+            for bucket in table.buckets(&self.items[item].key, self.hash) {
+                let slot = table.in_bucket(bucket).iter().position(|&other| other == item as u32);
+                if let Some(slot) = slot {
+                    table.put(table.slot(bucket, slot), FREE);
                     return;
                 }
             }
-        }
-    }
-
-    fn occupant(&self, step: usize, slot: usize) -> u32 {
-        let Step { table, bucket, .. } = self.steps[step];
-        self.tables[table as usize].in_bucket(bucket as usize)[slot]
-    }
-
-    /// Adds the buckets of an item to the search.
-    fn reach(&mut self, item: u32, tables: std::ops::Range<usize>, from: Option<(u32, u32)>) {
-        let item = &self.items[item as usize];
-        for number in tables {
-            let table = &mut self.tables[number];
-            if !table.takes(item) {
-                continue;
-            }
-            let hash = self.hash.of(&item.key.and(&table.mask));
-            for way in 0..WAYS {
-                let bucket = table.bucket(hash, way);
-                if table.seen[bucket] != self.search {
-                    table.seen[bucket] = self.search;
-                    self.steps.push(Step { table: number as u32, bucket: bucket as u32, from });
-                }
-            }
-        }
-    }
-
-    /// Moves the items of the chain that ends in a free slot, and puts `item` where it begins.
-    fn unwind(&mut self, mut step: usize, mut slot: usize, item: u32) {
-        loop {
-            let Step { table, bucket, from } = self.steps[step];
-            let mover = from.map_or(item, |(step, slot)| self.occupant(step as usize, slot as usize));
-            let table = &mut self.tables[table as usize];
-            table.slots[bucket as usize * table.bucket_slots + slot] = mover;
-            let Some((from_step, from_slot)) = from else { return };
-            (step, slot) = (from_step as usize, from_slot as usize);
         }
     }
 }

@@ -9,8 +9,9 @@ use wiresift_abi::entry::{Entry, Ternary, prefix_mask};
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::vector::Class;
 
-use super::place::{Item, Placement};
+use super::place::Placement;
 use super::shape::{PORT_BITS, Shape};
+use super::table::{Item, Table};
 use crate::engine::cpu::hash::ByteHash;
 
 /// Pieces of one entry at most.
@@ -79,7 +80,7 @@ impl<'a> Fitted<'a> {
 
     /// Masks of all tables.
     fn shapes(&self) -> impl Iterator<Item = Shape> {
-        self.placement.tables.iter().filter_map(|table| table.shape)
+        self.placement.tables.iter().filter_map(Table::shape)
     }
 
     fn cut_one(&mut self, item: usize, tried: &mut usize) -> bool {

@@ -5,13 +5,16 @@ use rand_chacha::ChaCha8Rng;
 
 use super::filter::Gram;
 
-/// Highest number of records that an entry can name.
-pub const RECORDS_MAX: usize = 1 << 20;
+/// Records that entries can name.
+pub const RECORDS_MAX: usize = RUN as usize;
+/// In the place of a record: the patterns are found by the seven bytes from the place of the comparison on.
+pub const SPLIT: u32 = (1 << RECORD_BITS) - 1;
+/// In the place of a record: the patterns are runs of the gram's byte.
+pub const RUN: u32 = SPLIT - 1;
 
 const DELTA_BITS: u32 = 2;
 const RECORD_BITS: u32 = 20;
 const TAG_SHIFT: u32 = DELTA_BITS + RECORD_BITS;
-const _: () = assert!(1 << RECORD_BITS == RECORDS_MAX);
 
 /// How a gram is hashed.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +54,13 @@ impl BucketHash {
     }
 }
 
-/// A record, and how far its gram lies from where the record's bytes are compared.
+/// A record, and how far before its gram the record's bytes are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Number of the record.
     pub record: u32,
-    /// Bytes between the place of the comparison and the gram: 0 to 3.
+    /// Bytes between the place of the comparison and the gram's: 0 to 3. (Of [`super::MediumBuckets`]: and the place
+    /// behind that.)
     pub delta: u32,
 }
 
@@ -97,18 +101,40 @@ impl Buckets {
         let entries =
             self.entries[range].iter().filter(move |entry| *entry >> TAG_SHIFT << TAG_SHIFT == slot.tag);
         entries.map(|entry| Entry {
-            record: (entry >> DELTA_BITS) & (RECORDS_MAX as u32 - 1),
+            record: (entry >> DELTA_BITS) & SPLIT,
             delta: entry & ((1 << DELTA_BITS) - 1),
         })
-    }
-
-    /// Whether there are no entries.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Bytes of its arrays.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.starts[..]) + size_of_val(&self.entries[..])
+    }
+}
+
+/// Hash of the seven bytes that the grams of a long pattern cover.
+#[derive(Clone, Copy, Debug)]
+pub struct SplitHash(u64);
+
+impl SplitHash {
+    /// A hash.
+    pub fn new(random: &mut ChaCha8Rng) -> Self {
+        Self(random.random::<u64>() | 1)
+    }
+
+    /// What stands in the place of a gram for the first seven bytes.
+    #[inline]
+    pub fn of(&self, bytes: &[u8]) -> Gram {
+        let mut seven = [0; 8];
+        for (byte, there) in seven[1..].iter_mut().zip(bytes) {
+            *byte = *there;
+        }
+        self.of_eight(u64::from_le_bytes(seven) >> 8)
+    }
+
+    /// As [`Self::of`], of a word with the first byte lowest.
+    #[inline]
+    pub fn of_eight(&self, bytes: u64) -> Gram {
+        ((bytes << 8).wrapping_mul(self.0) >> 32) as Gram
     }
 }

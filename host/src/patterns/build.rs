@@ -2,18 +2,20 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::background::Background;
-use super::buckets::{BucketHash, Buckets, Entry, RECORDS_MAX};
+use super::buckets::{BucketHash, Buckets, Entry, RECORDS_MAX, RUN, SPLIT, SplitHash};
 use super::crowd::Crowds;
 use super::filter::{Gram, Long, Medium};
+use super::runs::{Runs, only};
 use super::short::{Pairs, Singles};
 use super::verify::{Record, Texts};
-use super::{MediumBuckets, Pattern, Searcher};
+use super::{LongBuckets, MediumBuckets, Pattern, Searcher};
 use crate::engine::cpu::Chosen;
 
-/// Entries that a bucket holds at most.
+/// Patterns that a bucket holds at most. One of grams of long patterns may have as many entries more as there are
+/// deltas, which lead to a split.
 pub const BUCKET_ENTRIES: u8 = 8;
 /// Shortest pattern of the filter that is asked at every fourth place: four grams a byte apart.
 pub const LONG: usize = 7;
@@ -22,9 +24,12 @@ const WINDOWS_MAX: usize = 256;
 /// What an entry more in a bucket costs, beside the rate at which its gram is met.
 const CROWDED: f32 = 1e-7;
 
-/// A pattern in lower case where its case does not count, and all numbers that it has.
-struct Text {
+/// A text with its number.
+struct Text<'a> {
     number: u32,
+    /// As it is compared.
+    bytes: &'a [u8],
+    nocase: bool,
     /// In lower case.
     folded: Vec<u8>,
 }
@@ -34,17 +39,17 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (texts, empty) = collect(patterns);
     let (mut singles, mut pairs) = (Vec::new(), Vec::new());
-    let (mut three, mut four, mut long) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut medium, mut long, mut runs) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..texts.len() as u32 {
         let (bytes, nocase) = (texts.of(number), texts.nocase(number));
-        let text = || Text { number, folded: bytes.to_ascii_lowercase() };
+        let text = || Text { number, bytes, nocase, folded: bytes.to_ascii_lowercase() };
         match *bytes {
             [only] => singles.extend(cases(only, nocase).map(|byte| (byte, number))),
             [first, second] => pairs.extend(cases(first, nocase).flat_map(|first| {
                 cases(second, nocase).map(move |second| (u16::from_le_bytes([first, second]), number))
             })),
-            [_, _, _] => three.push(text()),
-            _ if bytes.len() < LONG => four.push(text()),
+            _ if bytes.len() < LONG => medium.push(text()),
+            _ if only(bytes).is_some() => runs.push(number),
             _ => long.push(text()),
         }
     }
@@ -52,14 +57,12 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
     let mut records = Records::default();
     // Patterns with the fewest grams to choose from choose first.
     long.sort_by_key(|text| text.folded.len());
-    let three = Placed::new(&three, 1, 3, &background, &mut records, &mut random);
-    let four = Placed::new(&four, 1, 4, &background, &mut records, &mut random);
-    let long = Placed::new(&long, 4, 4, &background, &mut records, &mut random);
-    let mut medium = Medium::new(three.grams.len() + four.grams.len(), &mut random);
-    three.grams.iter().for_each(|(gram, _)| medium.insert_three(gram >> 8));
-    four.grams.iter().for_each(|(gram, _)| medium.insert_four(*gram));
-    let mut long_filter = Long::new(long.grams.len(), &mut random);
-    long.grams.iter().for_each(|(gram, _)| long_filter.insert(*gram));
+    let medium = PlacedMedium::new(&medium, &background, &mut records, &mut random);
+    let (runs, run_bytes) = Runs::new(&texts, &runs);
+    let long = Placed::new(&long, &run_bytes, &background, &mut records, &mut random);
+    let medium_filter = medium.filter(&mut random);
+    let mut long_filter = Long::new(long.grams.grams.len(), &mut random);
+    long.grams.grams.iter().for_each(|(gram, _)| long_filter.insert(*gram));
     let crowds = Crowds::new(&texts, &records.crowd);
     Searcher {
         chosen,
@@ -67,10 +70,19 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
         empty,
         singles: Singles::new(singles),
         pairs: Pairs::new(pairs),
-        medium,
-        medium_buckets: MediumBuckets { three: three.buckets(), four: four.buckets() },
+        medium: medium_filter,
+        medium_buckets: MediumBuckets {
+            four: medium.four.buckets(),
+            front: medium.front.buckets(),
+            back: medium.back.buckets(),
+        },
         long: long_filter,
-        long_buckets: long.buckets(),
+        long_buckets: LongBuckets {
+            grams: long.grams.buckets(),
+            splits: long.splits.buckets(),
+            split: long.split,
+        },
+        runs,
         records: records.records,
         crowds,
     }
@@ -118,51 +130,39 @@ struct Records {
     crowd: Vec<u32>,
 }
 
-/// Grams of patterns of one kind with their entries.
-struct Placed {
+impl Records {
+    /// Adds a record, or gives the text to the automata if there are too many.
+    fn add(&mut self, text: &Text<'_>, back: usize) -> Option<u32> {
+        let number = self.records.len();
+        if number >= RECORDS_MAX {
+            self.crowd.push(text.number);
+            return None;
+        }
+        self.records.push(Record::new(text.number, text.bytes, text.nocase, back));
+        Some(number as u32)
+    }
+}
+
+/// Entries of buckets that are being filled.
+struct Filling {
     hash: BucketHash,
+    used: Vec<u8>,
     grams: Vec<(Gram, Entry)>,
 }
 
-impl Placed {
-    /// Chooses for each pattern the rarest `count` neighbouring grams of `bytes` bytes whose buckets have room.
-    fn new(
-        texts: &[Text],
-        count: usize,
-        bytes: usize,
-        background: &Background,
-        records: &mut Records,
-        random: &mut ChaCha8Rng,
-    ) -> Self {
-        let hash = BucketHash::new(count * texts.len(), random);
-        let mut used = vec![0u8; hash.buckets()];
-        let mut placed = Self { hash, grams: Vec::with_capacity(count * texts.len()) };
-        let mut grams: Vec<(Gram, f32)> = Vec::new();
-        for text in texts {
-            grams.clear();
-            let windows = text.folded.windows(bytes).take(WINDOWS_MAX + count - 1);
-            grams.extend(windows.map(|window| (gram(window), background.rate(window))));
-            let best = grams
-                .windows(count)
-                .enumerate()
-                .filter_map(|(at, grams)| cost(grams, &hash, &used).map(|cost| (at, cost)))
-                .min_by(|(_, a), (_, b)| a.total_cmp(b));
-            match best {
-                Some((at, _)) if records.records.len() < RECORDS_MAX => {
-                    let record = records.records.len() as u32;
-                    // Four bytes of a short pattern can be compared only with the bytes before them.
-                    let back = if count == 1 { 0 } else { at };
-                    records.records.push(Record::new(text.number, &text.folded, back));
-                    for (place, (gram, _)) in grams[at..at + count].iter().enumerate() {
-                        let delta = (at + place - back) as u32;
-                        placed.grams.push((*gram, Entry { record, delta }));
-                        used[hash.slot(*gram).bucket] += 1;
-                    }
-                }
-                _ => records.crowd.push(text.number),
-            }
-        }
-        placed
+impl Filling {
+    fn new(entries: usize, random: &mut ChaCha8Rng) -> Self {
+        let hash = BucketHash::new(entries, random);
+        Self { hash, used: vec![0; hash.buckets()], grams: Vec::with_capacity(entries) }
+    }
+
+    fn used(&self, gram: Gram) -> u8 {
+        self.used[self.hash.slot(gram).bucket]
+    }
+
+    fn push(&mut self, gram: Gram, entry: Entry) {
+        self.used[self.hash.slot(gram).bucket] += 1;
+        self.grams.push((gram, entry));
     }
 
     fn buckets(&self) -> Buckets {
@@ -170,19 +170,196 @@ impl Placed {
     }
 }
 
-/// What grams cost together; `None` if a bucket of theirs would hold too many entries.
-fn cost(grams: &[(Gram, f32)], hash: &BucketHash, used: &[u8]) -> Option<f32> {
-    let mut sum = 0.0;
-    for (at, (gram, rate)) in grams.iter().enumerate() {
-        let bucket = hash.slot(*gram).bucket;
-        let own = grams[..at].iter().filter(|(gram, _)| hash.slot(*gram).bucket == bucket).count();
-        let entries = used[bucket] + own as u8;
-        if entries >= BUCKET_ENTRIES {
-            return None;
+/// Where patterns of three to six bytes are: by one gram for each parity of their place.
+struct PlacedMedium {
+    four: Filling,
+    front: Filling,
+    back: Filling,
+}
+
+/// Which of the buckets of shorter patterns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Four,
+    Front,
+    Back,
+}
+
+/// A gram of a shorter pattern.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    kind: Kind,
+    /// The gram, or three bytes of it in the upper ones.
+    gram: Gram,
+    /// As in the entry: one for a gram that begins with the pattern.
+    delta: u32,
+    rate: f32,
+}
+
+impl PlacedMedium {
+    fn new(
+        texts: &[Text<'_>],
+        background: &Background,
+        records: &mut Records,
+        random: &mut ChaCha8Rng,
+    ) -> Self {
+        let count = |least: usize, most: usize| {
+            texts.iter().filter(|text| (least..=most).contains(&text.folded.len())).count()
+        };
+        let mut placed = Self {
+            four: Filling::new(2 * count(5, LONG - 1) + count(4, 4), random),
+            front: Filling::new(count(3, LONG - 1), random),
+            back: Filling::new(count(3, LONG - 1), random),
+        };
+        for text in texts {
+            let Some(record) = records.add(text, 0) else { continue };
+            let placed = ways(&text.folded, background).map(|ways| placed.place(&ways, record));
+            // One that has room for one parity only is in both.
+            if placed != [true; 2] {
+                records.crowd.push(text.number);
+            }
         }
-        sum += (rate + CROWDED) * f32::from(entries + 2);
+        placed
     }
-    Some(sum)
+
+    fn filling(&mut self, kind: Kind) -> &mut Filling {
+        match kind {
+            Kind::Four => &mut self.four,
+            Kind::Front => &mut self.front,
+            Kind::Back => &mut self.back,
+        }
+    }
+
+    /// Takes the cheapest of the ways whose buckets have room; false if there is none.
+    fn place(&mut self, ways: &[Way], record: u32) -> bool {
+        let cost = |way: &Way, used: u8| (used < BUCKET_ENTRIES).then_some((*way, cost(way.rate, used)));
+        let open = ways.iter().filter_map(|way| cost(way, self.filling(way.kind).used(way.gram)));
+        let Some((way, _)) = open.min_by(|(_, a), (_, b)| a.total_cmp(b)) else { return false };
+        self.filling(way.kind).push(way.gram, Entry { record, delta: way.delta });
+        true
+    }
+
+    fn filter(&self, random: &mut ChaCha8Rng) -> Medium {
+        let grams = |filling: &Filling| filling.grams.iter().map(|(gram, _)| *gram).collect::<Vec<_>>();
+        let (four, front, back) = (grams(&self.four), grams(&self.front), grams(&self.back));
+        let mut medium = Medium::new(four.len() + front.len() + back.len(), random);
+        four.iter().for_each(|gram| medium.insert(*gram));
+        front.iter().for_each(|gram| medium.insert_front(gram >> 8));
+        back.iter().for_each(|gram| medium.insert_back(*gram));
+        medium
+    }
+}
+
+/// Ways to a pattern of three to six bytes, from even and from odd places: grams that begin up to two bytes behind its
+/// first one, or one before it.
+fn ways(folded: &[u8], background: &Background) -> [Vec<Way>; 2] {
+    let mut ways = [Vec::new(), Vec::new()];
+    for delta in 0..4usize {
+        // Bytes of the gram that are the pattern's, if three or four are.
+        let kinds = [
+            (Kind::Four, delta.checked_sub(1), 4),
+            (Kind::Front, delta.checked_sub(1), 3),
+            (Kind::Back, Some(delta), 3),
+        ];
+        for (kind, from, count) in kinds {
+            if let Some(bytes) = from.and_then(|from| folded.get(from..from + count)) {
+                let rate = background.rate(bytes);
+                ways[delta % 2].push(Way { kind, gram: gram(bytes), delta: delta as u32, rate });
+            }
+        }
+    }
+    ways
+}
+
+/// Where longer patterns are: by four neighbouring grams each. Patterns that share a gram with too many others are
+/// split by the seven bytes of all four: their grams lead there.
+struct Placed {
+    grams: Filling,
+    splits: Filling,
+    /// Grams that lead to the splits, with their deltas.
+    leading: FxHashSet<(Gram, u32)>,
+    split: SplitHash,
+}
+
+/// Grams of a long pattern.
+const GRAMS: usize = 4;
+
+impl Placed {
+    fn new(
+        texts: &[Text<'_>],
+        run_bytes: &[u8],
+        background: &Background,
+        records: &mut Records,
+        random: &mut ChaCha8Rng,
+    ) -> Self {
+        let mut placed = Self {
+            grams: Filling::new(GRAMS * texts.len() + run_bytes.len(), random),
+            // Few patterns of real sets are split.
+            splits: Filling::new(texts.len() / 8, random),
+            leading: FxHashSet::default(),
+            split: SplitHash::new(random),
+        };
+        for byte in run_bytes {
+            placed.grams.push(gram(&[*byte; GRAMS]), Entry { record: RUN, delta: 0 });
+        }
+        let mut grams: Vec<(Gram, f32)> = Vec::new();
+        for text in texts {
+            grams.clear();
+            let windows = text.folded.windows(GRAMS).take(WINDOWS_MAX + GRAMS - 1);
+            grams.extend(windows.map(|window| (gram(window), background.rate(window))));
+            let places = grams.windows(GRAMS).enumerate().flat_map(|(at, grams)| {
+                let direct = placed.cost(grams).map(|cost| (at, false, cost));
+                let split = placed.cost_split(grams, placed.split.of(&text.folded[at..]));
+                direct.into_iter().chain(split.map(|cost| (at, true, cost)))
+            });
+            let best = places.min_by(|(.., a), (.., b)| a.total_cmp(b));
+            let Some((at, split, _)) = best else {
+                records.crowd.push(text.number);
+                continue;
+            };
+            let Some(record) = records.add(text, at) else { continue };
+            for (delta, (gram, _)) in (0..).zip(&grams[at..at + GRAMS]) {
+                if !split {
+                    placed.grams.push(*gram, Entry { record, delta });
+                } else if placed.leading.insert((*gram, delta)) {
+                    placed.grams.push(*gram, Entry { record: SPLIT, delta });
+                }
+            }
+            if split {
+                placed.splits.push(placed.split.of(&text.folded[at..]), Entry { record, delta: 0 });
+            }
+        }
+        placed
+    }
+
+    /// What entries for four grams cost together; `None` if a bucket would hold too many.
+    fn cost(&self, grams: &[(Gram, f32)]) -> Option<f32> {
+        let bucket = |gram| self.grams.hash.slot(gram).bucket;
+        grams.iter().enumerate().try_fold(0.0, |sum, (at, (gram, rate))| {
+            let own = grams[..at].iter().filter(|(other, _)| bucket(*other) == bucket(*gram)).count();
+            let used = self.grams.used(*gram) + own as u8;
+            (used < BUCKET_ENTRIES).then_some(sum + cost(*rate, used))
+        })
+    }
+
+    /// As [`Self::cost`] if the grams lead to an entry in a split.
+    fn cost_split(&self, grams: &[(Gram, f32)], window: Gram) -> Option<f32> {
+        let bucket = |gram| self.grams.hash.slot(gram).bucket;
+        let in_split = self.splits.used(window);
+        let first = (in_split < BUCKET_ENTRIES).then_some(0.0);
+        grams.iter().enumerate().try_fold(first?, |sum, (at, (gram, rate))| {
+            let new = |at: usize| !self.leading.contains(&(grams[at].0, at as u32));
+            let own = (0..at).filter(|other| new(*other) && bucket(grams[*other].0) == bucket(*gram)).count();
+            let used = self.grams.used(*gram) + own as u8;
+            let room = !new(at) || used < BUCKET_ENTRIES + GRAMS as u8;
+            room.then_some(sum + cost(*rate, used + in_split + 2))
+        })
+    }
+}
+
+/// What an entry costs for a gram that is met at that rate, in a bucket with others.
+fn cost(rate: f32, others: u8) -> f32 {
+    (rate + CROWDED) * f32::from(others + 2)
 }
 
 /// A gram; one of three bytes lacks the lowest one.

@@ -6,10 +6,10 @@
 //! | bytes | how they are found |
 //! |---|---|
 //! | 1, 2 | a set of the bytes (pairs) still wanted; what was found is taken out of it ([`short`]) |
-//! | 3 to 6 | the filter sees the three and four bytes at every place ([`filter`]) |
-//! | 7 and more | the filter sees the four bytes at every fourth place; four neighbouring grams of the pattern are in it |
+//! | 3 to 6 | the filter sees the four bytes at every second place ([`filter`]); two neighbouring grams of a pattern, or what it has of them, are in it |
+//! | 7 and more | the filter sees the four bytes at every fourth place; four neighbouring grams of a pattern are in it |
 //!
-//! A *gram* is four (of patterns of three bytes: three) neighbouring bytes of the payload in lower case. A place whose
+//! A *gram* is four neighbouring bytes of the payload in lower case. A place whose
 //! gram passes the filter *survives* and leads to a bucket of entries ([`buckets`]), each a pattern and where its gram
 //! lies in it; there eight bytes are compared, then the whole pattern ([`verify`]). Which grams of a pattern are used is
 //! chosen when the searcher is built: the rarest ones in usual traffic ([`background`]), as long as their buckets
@@ -18,11 +18,13 @@
 //! # Worst case
 //!
 //! For a payload of `n` bytes, whatever they are:
-//! - `n / 4` places survive in the one filter, `n` in the other, and each leads to a bucket of at most
-//!   [`build::BUCKET_ENTRIES`] entries: at most `10 n` comparisons of eight bytes.
+//! - At most `n / 2` places survive in the filter of the shorter patterns, each with three buckets; `n / 4` in the other,
+//!   each with one bucket and four splits of it. A bucket names at most [`build::BUCKET_ENTRIES`] patterns: together at
+//!   most `22 n` comparisons of eight bytes.
 //! - Comparisons of whole patterns that fail cost a pattern at most `n` bytes and twice its length; then it is sought
 //!   once in linear time ([`verify`]). They are at most as many as the comparisons above.
-//! - Patterns that find no bucket with room, as thousands that differ only in how often one byte is repeated, go to an
+//! - Runs of one byte are measured where one of their grams survives, each once ([`runs`]).
+//! - Patterns that find no bucket with room, as thousands that differ only in how often two bytes are repeated, go to an
 //!   automaton with at most two steps a byte ([`crowd`]). None of the patterns of real sets does.
 //! - Each pattern is reported once.
 //!
@@ -33,6 +35,7 @@ mod buckets;
 mod build;
 mod crowd;
 mod filter;
+mod runs;
 mod scratch;
 mod short;
 mod simd;
@@ -42,12 +45,13 @@ mod verify;
 mod tests;
 
 use crate::engine::cpu::Chosen;
-use buckets::Buckets;
+use buckets::{Buckets, SplitHash};
 use crowd::Crowds;
 use filter::{Long, Medium};
+use runs::Runs;
 use scratch::CHUNK;
 pub use scratch::Scratch;
-use short::{Pairs, Settled, Singles};
+use short::{BLOCK, Pairs, Settled, Singles};
 use verify::{Record, Texts};
 
 /// A pattern to seek.
@@ -72,18 +76,31 @@ pub struct Searcher {
     medium: Medium,
     medium_buckets: MediumBuckets,
     long: Long,
-    long_buckets: Buckets,
+    long_buckets: LongBuckets,
+    runs: Runs,
     records: Vec<Record>,
     crowds: Crowds,
 }
 
-/// Buckets of patterns of 3 to 6 bytes.
+/// Buckets of patterns of 3 to 6 bytes. A gram can lie one byte before the pattern, so deltas count from the place behind
+/// the gram's first byte.
 #[derive(Clone, Debug)]
 struct MediumBuckets {
-    /// By three bytes: patterns of three.
-    three: Buckets,
-    /// By four bytes: the others.
+    /// By four bytes.
     four: Buckets,
+    /// By a gram's first three bytes, in the upper ones.
+    front: Buckets,
+    /// By a gram's last three bytes.
+    back: Buckets,
+}
+
+/// Buckets of longer patterns.
+#[derive(Clone, Debug)]
+struct LongBuckets {
+    grams: Buckets,
+    /// By the seven bytes of four neighbouring grams: patterns that share a gram with too many others.
+    splits: Buckets,
+    split: SplitHash,
 }
 
 impl Searcher {
@@ -107,18 +124,12 @@ impl Searcher {
         let mut settled = Settled { marks: &mut scratch.settled, generation: scratch.generation };
         self.singles.search(self.chosen, payload, &mut settled, &mut report);
         self.pairs.search(self.chosen, payload, &mut scratch.pairs, &mut settled, &mut report);
+        let mut run_end = 0;
         for from in (0..payload.len()).step_by(CHUNK) {
             let count = CHUNK.min(payload.len() - from);
-            if !self.medium.is_empty() {
-                let text = scratch::from(&scratch.folded, from);
-                simd::medium(self.chosen, &self.medium, text, count, &mut scratch.survivors);
-                self.verify_medium(payload, from, scratch, &mut report);
-            }
-            if !self.long.is_empty() {
-                let text = scratch::from(&scratch.folded, from);
-                simd::long(self.chosen, &self.long, text, count, &mut scratch.survivors);
-                self.verify_long(payload, from, scratch, &mut report);
-            }
+            let text = scratch::from(&scratch.folded, from);
+            simd::scan(self.chosen, &self.long, &self.medium, text, count, &mut scratch.survivors);
+            self.verify(payload, from, count.div_ceil(BLOCK), &mut run_end, scratch, &mut report);
         }
         self.crowds.search(payload, scratch, &mut report);
     }
@@ -141,10 +152,13 @@ impl Searcher {
             + self.singles.bytes()
             + self.pairs.bytes()
             + self.medium.bytes()
-            + self.medium_buckets.three.bytes()
             + self.medium_buckets.four.bytes()
+            + self.medium_buckets.front.bytes()
+            + self.medium_buckets.back.bytes()
             + self.long.bytes()
-            + self.long_buckets.bytes()
+            + self.long_buckets.grams.bytes()
+            + self.long_buckets.splits.bytes()
+            + self.runs.bytes()
             + size_of_val(&self.records[..])
             + self.crowds.bytes()
     }

@@ -1,6 +1,7 @@
 //! What a search writes: reused from payload to payload.
 
-use super::short::Wanted;
+use super::filter::Gram;
+use super::short::{BLOCK, Wanted};
 use super::simd;
 use crate::engine::cpu::Chosen;
 
@@ -9,13 +10,47 @@ pub const CHUNK: usize = 2048;
 /// Bytes before and behind the payload's copy, so that what is read around a place always exists.
 pub const MARGIN: usize = 128;
 
-/// Places, from the start of a chunk on, that a filter let pass.
+/// Places of each block of a chunk that the filters let pass, as bits: 0 to 15 for places 0, 4, … 60 and long
+/// patterns; 16 to 31 for these and 32 to 47 for places 2, 6, … 62 and shorter ones.
+pub type Survivors = [u64; CHUNK / BLOCK];
+
+/// A gram that has nothing new to say for a payload: all its patterns are settled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet {
+    gram: Gram,
+    generation: u32,
+}
+
+/// The last quiet grams.
 #[derive(Clone, Debug)]
-pub struct Survivors {
-    /// The places; there is room for a vector more than a chunk has bytes.
-    pub places: Box<[u32; CHUNK + 16]>,
-    /// How many there are.
-    pub count: usize,
+pub struct QuietGrams(Box<[Quiet; QUIET]>);
+
+/// Quiet grams that are remembered.
+const QUIET: usize = 64;
+
+impl Default for QuietGrams {
+    fn default() -> Self {
+        Self(Box::new([Quiet::default(); QUIET]))
+    }
+}
+
+impl QuietGrams {
+    fn place(gram: Gram) -> usize {
+        (gram.wrapping_mul(0x9e37_79b1) >> 16) as usize % QUIET
+    }
+
+    /// Whether the gram is known to be quiet in a payload.
+    #[inline]
+    pub fn has(&self, gram: Gram, generation: u32) -> bool {
+        let quiet = &self.0[Self::place(gram)];
+        quiet.gram == gram && quiet.generation == generation
+    }
+
+    /// Remembers it.
+    #[inline]
+    pub fn insert(&mut self, gram: Gram, generation: u32) {
+        self.0[Self::place(gram)] = Quiet { gram, generation };
+    }
 }
 
 /// What of a pattern is known for the payload at hand.
@@ -30,9 +65,15 @@ pub struct Wasted {
 /// Memory that a search works in. One for each thread; any searcher can use it.
 #[derive(Clone, Debug)]
 pub struct Scratch {
-    /// The payload in lower case, between margins of zeros.
+    /// The payload between margins of zeros.
+    pub(super) exact: Vec<u8>,
+    /// The same in lower case.
     pub(super) folded: Vec<u8>,
-    pub(super) survivors: Survivors,
+    pub(super) survivors: Box<Survivors>,
+    /// Of long patterns.
+    pub(super) quiet_long: QuietGrams,
+    /// Of shorter ones.
+    pub(super) quiet_medium: QuietGrams,
     pub(super) pairs: Wanted,
     /// Payload in which each pattern was found last, or was settled otherwise.
     pub(super) settled: Vec<u32>,
@@ -47,8 +88,11 @@ pub struct Scratch {
 impl Default for Scratch {
     fn default() -> Self {
         Self {
+            exact: Vec::new(),
             folded: Vec::new(),
-            survivors: Survivors { places: Box::new([0; CHUNK + 16]), count: 0 },
+            survivors: Box::new([0; CHUNK / BLOCK]),
+            quiet_long: QuietGrams::default(),
+            quiet_medium: QuietGrams::default(),
             pairs: Wanted::default(),
             settled: Vec::new(),
             wasted: Vec::new(),
@@ -70,16 +114,22 @@ impl Scratch {
             None => {
                 self.settled.fill(0);
                 self.wasted.fill(Wasted::default());
+                self.quiet_long = QuietGrams::default();
+                self.quiet_medium = QuietGrams::default();
                 1
             }
         };
         let needed = payload.len() + 2 * MARGIN;
         if self.folded.len() < needed {
             self.folded.resize(needed.next_power_of_two(), 0);
+            self.exact.resize(needed.next_power_of_two(), 0);
         }
         let end = MARGIN + payload.len();
+        self.exact[MARGIN..end].copy_from_slice(payload);
         simd::fold(chosen, payload, &mut self.folded[MARGIN..end]);
-        self.folded[end..end + MARGIN].fill(0);
+        for copy in [&mut self.exact, &mut self.folded] {
+            copy[end..end + MARGIN].fill(0);
+        }
     }
 }
 

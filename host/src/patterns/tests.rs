@@ -227,14 +227,31 @@ fn runs_and_periods_of_every_length_are_told_apart() {
 
 #[test]
 fn patterns_without_a_bucket_are_found_by_the_automaton() {
-    let runs: Vec<Owned> = (7..400).map(|length| (vec![b'x'; length], length % 2 == 0)).collect();
+    let repeated = |text: &str, length: usize| text.bytes().cycle().take(length).collect::<Vec<u8>>();
+    let patterns: Vec<Owned> = (7..400).map(|length| (repeated("xy", length), length % 2 == 0)).collect();
     let borrowed: Vec<Pattern<'_>> =
-        runs.iter().map(|(bytes, nocase)| Pattern { bytes, nocase: *nocase }).collect();
+        patterns.iter().map(|(bytes, nocase)| Pattern { bytes, nocase: *nocase }).collect();
     let searcher = Searcher::new(&borrowed, 5);
     assert!(searcher.crowded() > 300, "{}", searcher.crowded());
+    let mut payloads: Vec<Vec<u8>> = (0..410).step_by(13).map(|length| repeated("xy", length)).collect();
+    payloads.push(repeated("YX", 399));
+    payloads.push([repeated("xy", 50), repeated("XY", 51), vec![b'-'], repeated("yx", 77)].concat());
+    compare(&patterns, &payloads, 5);
+}
+
+#[test]
+fn runs_of_one_byte_are_measured() {
+    let run = |byte: u8| (7..400).map(move |length| (vec![byte; length], length % 2 == 0));
+    let runs: Vec<Owned> = run(b'x').chain(run(b'X')).chain(run(0)).chain(run(0xff)).collect();
+    let borrowed: Vec<Pattern<'_>> =
+        runs.iter().map(|(bytes, nocase)| Pattern { bytes, nocase: *nocase }).collect();
+    assert_eq!(Searcher::new(&borrowed, 5).crowded(), 0);
     let mut payloads: Vec<Vec<u8>> = (0..410).step_by(13).map(|length| vec![b'x'; length]).collect();
     payloads.push(vec![b'X'; 399]);
     payloads.push([vec![b'x'; 50], vec![b'X'; 51], vec![b'-'], vec![b'x'; 77]].concat());
+    payloads.push([vec![0; 9], vec![0xff; 30], vec![1], vec![0; 12], vec![0xff; 7], vec![0; 8]].concat());
+    // A run over the border of what is filtered together.
+    payloads.push([vec![b'-'; scratch::CHUNK - 100], vec![0; 200], vec![0xff; 5], vec![0; 300]].concat());
     compare(&runs, &payloads, 5);
 }
 
@@ -275,6 +292,8 @@ fn no_pattern_and_one_seed() {
     assert!(same(&searcher, &Searcher::new(&borrowed, 8)));
     assert!(!same(&searcher, &Searcher::new(&borrowed, 9)));
     assert_eq!(searcher.patterns(), 2000);
+    // Grams like `of-m` are in all of them; each has seven bytes of its own.
+    assert_eq!(searcher.crowded(), 0);
     // As where the number of payloads has come to its end.
     let mut scratch = Scratch { generation: u32::MAX - 1, ..Scratch::default() };
     for _ in 0..4 {

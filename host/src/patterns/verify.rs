@@ -1,31 +1,34 @@
 //! From a survivor to the patterns that stand there.
 
-use super::buckets::Entry;
+use super::buckets::{Entry, RUN, SPLIT};
 use super::scratch::{self, MARGIN, Scratch};
-use super::{Searcher, filter::Gram};
+use super::{Searcher, filter::Gram, short::BLOCK};
 
-/// Eight bytes of a pattern, in lower case.
+/// Eight bytes of a pattern.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
-    /// The bytes, the first one lowest.
-    pub value: u64,
+    /// The bytes, the first one lowest; in lower case where case does not count.
+    value: u64,
     /// Which of them count.
-    pub mask: u64,
+    mask: u64,
     /// The pattern.
-    pub text: u32,
-    /// Bytes of the pattern before these.
-    pub back: u32,
+    text: u32,
+    /// Bytes of the pattern before these, and [`NOCASE`].
+    back: u32,
 }
 
+/// In [`Record::back`]: case does not count.
+const NOCASE: u32 = 1 << 31;
+
 impl Record {
-    /// The bytes of `folded` from `back` on, at most eight.
-    pub fn new(text: u32, folded: &[u8], back: usize) -> Self {
-        let count = (folded.len() - back).min(8);
+    /// The bytes from `back` on, at most eight, of a text of three bytes at least; in lower case where `nocase` says so.
+    pub fn new(text: u32, bytes: &[u8], nocase: bool, back: usize) -> Self {
+        let count = (bytes.len() - back).min(8);
         let mut value = [0; 8];
-        value[..count].copy_from_slice(&folded[back..back + count]);
-        // A pattern has three bytes at least.
+        value[..count].copy_from_slice(&bytes[back..back + count]);
         let mask = u64::MAX >> (64 - 8 * count);
-        Self { value: u64::from_le_bytes(value), mask, text, back: back as u32 }
+        let back = back as u32 | if nocase { NOCASE } else { 0 };
+        Self { value: u64::from_le_bytes(value), mask, text, back }
     }
 }
 
@@ -100,56 +103,114 @@ fn range(ends: &[u32], at: u32) -> std::ops::Range<usize> {
     start as usize..ends[at] as usize
 }
 
+/// Bits of a block's survivors for each group of places.
+const LANES: usize = 16;
+
 impl Searcher {
-    /// Looks at the survivors of the filter of patterns of three to six bytes.
-    pub(super) fn verify_medium(
+    /// Looks at the survivors of the chunk that begins at `from`. `run_end` is where the last run of one byte ended.
+    pub(super) fn verify(
         &self,
         payload: &[u8],
         from: usize,
+        blocks: usize,
+        run_end: &mut usize,
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
-        let mut quiet = None;
-        for survivor in 0..scratch.survivors.count {
-            let place = from + scratch.survivors.places[survivor] as usize;
-            let gram = gram(&scratch.folded, place);
-            // In a run the same gram comes again and again: once all its patterns are settled it says nothing new.
-            if quiet == Some(gram) {
-                continue;
-            }
-            let mut open = false;
-            for entry in self.medium_buckets.four.of(gram) {
-                open |= !self.settle(payload, place, entry, scratch, report);
-            }
-            if !self.medium_buckets.three.is_empty() {
-                for entry in self.medium_buckets.three.of(gram << 8) {
-                    open |= !self.settle(payload, place, entry, scratch, report);
+        let mut run = None;
+        for block in 0..blocks {
+            let mut bits = scratch.survivors[block];
+            while bits != 0 {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let group = bit / LANES;
+                let place = from + block * BLOCK + bit % LANES * 4 + (group & 2);
+                // The last block goes on behind the payload.
+                if place >= payload.len() {
+                    continue;
+                }
+                if group == 0 {
+                    self.verify_long(payload, place, (&mut run, run_end), scratch, report);
+                } else {
+                    self.verify_medium(payload, place, scratch, report);
                 }
             }
-            quiet = (!open).then_some(gram);
         }
     }
 
-    /// Looks at the survivors of the filter of longer patterns.
-    pub(super) fn verify_long(
+    /// Looks at a survivor among patterns of three to six bytes.
+    #[inline]
+    fn verify_medium(
         &self,
         payload: &[u8],
-        from: usize,
+        place: usize,
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
-        let mut quiet = None;
-        for survivor in 0..scratch.survivors.count {
-            let place = from + scratch.survivors.places[survivor] as usize;
-            let gram = gram(&scratch.folded, place);
-            if quiet == Some(gram) {
+        let gram = gram(&scratch.folded, place);
+        if scratch.quiet_medium.has(gram, scratch.generation) {
+            return;
+        }
+        let buckets = &self.medium_buckets;
+        let mut open = false;
+        for entry in buckets.four.of(gram) {
+            open |= !self.settle(payload, place + 1, entry, scratch, report);
+        }
+        for entry in buckets.front.of(front(gram)) {
+            open |= !self.settle(payload, place + 1, entry, scratch, report);
+        }
+        for entry in buckets.back.of(back(gram)) {
+            open |= !self.settle(payload, place + 1, entry, scratch, report);
+        }
+        if !open {
+            scratch.quiet_medium.insert(gram, scratch.generation);
+        }
+    }
+
+    /// Looks at a survivor among longer patterns. `run` are the bytes around the last one, if all patterns that they
+    /// lead to are settled.
+    #[inline]
+    fn verify_long(
+        &self,
+        payload: &[u8],
+        place: usize,
+        (run, run_end): (&mut Option<[u64; 2]>, &mut usize),
+        scratch: &mut Scratch,
+        report: &mut impl FnMut(u32),
+    ) {
+        let gram = gram(&scratch.folded, place);
+        if scratch.quiet_long.has(gram, scratch.generation) {
+            return;
+        }
+        // From the first byte of the window of seven that begins three bytes before, to the last of that which begins here.
+        let around = [eight(&scratch.folded, MARGIN + place - 3), eight(&scratch.folded, MARGIN + place)];
+        if *run == Some(around) {
+            return;
+        }
+        let (mut open, mut split) = (false, false);
+        for entry in self.long_buckets.grams.of(gram) {
+            if entry.record == RUN {
+                // Its bucket has other grams too, some with the same tag.
+                if gram == u32::from_le_bytes([gram as u8; 4]) {
+                    self.runs.settle(place, payload.len(), run_end, scratch, report);
+                    open = true;
+                }
                 continue;
             }
-            let mut open = false;
-            for entry in self.long_buckets.of(gram) {
+            if entry.record != SPLIT {
                 open |= !self.settle(payload, place, entry, scratch, report);
+                continue;
             }
-            quiet = (!open).then_some(gram);
+            split = true;
+            let window = eight(&scratch.folded, MARGIN + place - entry.delta as usize);
+            for record in self.long_buckets.splits.of(self.long_buckets.split.of_eight(window)) {
+                open |= !self.settle(payload, place, Entry { delta: entry.delta, ..record }, scratch, report);
+            }
+        }
+        *run = (!open).then_some(around);
+        // What a split holds depends on more than the gram.
+        if !open && !split {
+            scratch.quiet_long.insert(gram, scratch.generation);
         }
     }
 
@@ -167,12 +228,13 @@ impl Searcher {
         if scratch.settled[record.text as usize] == scratch.generation {
             return true;
         }
+        let there = if record.back & NOCASE == 0 { &scratch.exact } else { &scratch.folded };
         // A delta is at most three: the margin has as many bytes.
         let at = MARGIN + place - entry.delta as usize;
-        if eight(&scratch.folded, at) & record.mask != record.value {
+        if eight(there, at) & record.mask != record.value {
             return false;
         }
-        let Some(start) = at.checked_sub(MARGIN + record.back as usize) else {
+        let Some(start) = at.checked_sub(MARGIN + (record.back & !NOCASE) as usize) else {
             return false;
         };
         if self.stands_at(record.text, payload, start, &scratch.folded) {
@@ -241,6 +303,18 @@ pub fn occurs(pattern: &[u8], text: &[u8], failure: &mut Vec<usize>) -> bool {
         }
     }
     false
+}
+
+/// The first three bytes of a gram, as [`super::MediumBuckets`] has them.
+#[inline]
+pub fn front(gram: Gram) -> Gram {
+    gram << 8
+}
+
+/// The last three bytes of a gram, likewise.
+#[inline]
+pub fn back(gram: Gram) -> Gram {
+    gram & 0xffff_ff00
 }
 
 /// The gram at a place of the payload.

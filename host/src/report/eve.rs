@@ -225,7 +225,7 @@ fn protocol_name(protocol: u8) -> String {
     let name = match protocol {
         1 => "ICMP",
         2 => "IGMP",
-        4 => "IPv4",
+        4 => "IP-in-IP",
         6 => "TCP",
         17 => "UDP",
         41 => "IPv6",

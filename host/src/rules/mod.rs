@@ -10,6 +10,7 @@ pub mod detect;
 pub mod diagnostics;
 mod interval;
 pub mod load;
+pub mod lower;
 pub mod model;
 pub mod nft;
 pub mod source;

@@ -95,7 +95,8 @@ pub struct Signature {
     pub condition: Condition,
     /// `<>`: source and destination may be exchanged.
     pub bidirectional: bool,
-    /// What it asks beyond the header; nothing where `class` is [`RuleClass::Exact`].
+    /// What it asks beyond `condition`. Where `class` is [`RuleClass::Exact`] the header vector answers all of it
+    /// ([`lowered`](super::lower::lowered)).
     pub detect: Detect,
     /// What becomes of the rule.
     pub class: RuleClass,

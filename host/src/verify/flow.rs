@@ -88,6 +88,11 @@ impl FlowKey {
         (layers.header().class & Class::IP != 0).then(|| Self::between(layers, false).0)
     }
 
+    /// Whether both sides are the same, so that nothing tells the directions apart.
+    fn is_loop(&self) -> bool {
+        self.low == self.high
+    }
+
     fn between(layers: &Layers<'_>, has_ports: bool) -> (Self, bool) {
         let header = layers.header();
         let port = |port: u16| if has_ports { port } else { 0 };
@@ -115,7 +120,7 @@ impl FlowTable {
         let (key, is_from_low) = FlowKey::of(layers)?;
         let tcp = (key.proto == number::TCP).then(|| layers.tcp_flags().unwrap_or_default());
         let entry = self.flows.get_or_insert_mut(key, || Entry::new(is_from_low, tcp));
-        let mut state = entry.next(is_from_low, tcp);
+        let mut state = entry.next(is_from_low, key.is_loop(), tcp);
         state.continues = entry.continues(is_from_low, layers.tcp_segment());
         Some(state)
     }
@@ -132,14 +137,14 @@ impl Entry {
         Self { is_low_client: is_from_low != is_answer, stage, is_reset: false, next: [None; 2] }
     }
 
-    fn next(&mut self, is_from_low: bool, tcp: Option<u8>) -> FlowState {
+    fn next(&mut self, is_from_low: bool, is_loop: bool, tcp: Option<u8>) -> FlowState {
         if let Some(flags) = tcp
             && flags & (SYN | ACK) == SYN
             && (self.stage == Stage::Established || self.is_reset)
         {
             *self = Self::new(is_from_low, tcp);
         }
-        let is_to_server = is_from_low == self.is_low_client;
+        let is_to_server = is_loop || is_from_low == self.is_low_client;
         self.stage = match (self.stage, tcp) {
             (Stage::Opened, None) if !is_to_server => Stage::Established,
             (Stage::Opened, Some(flags)) if !is_to_server && flags & (SYN | ACK) == SYN | ACK => {

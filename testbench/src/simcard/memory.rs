@@ -125,14 +125,19 @@ impl ClientMemory {
     /// The error number where a mapping would be cut in two.
     pub fn unmap(&self, unmap: &DmaUnmap) -> Result<Vec<u64>, u32> {
         let mut table = self.table.borrow_mut();
-        let (start, end) = match unmap.flags {
+        // The last address and not the one behind it: QEMU unmaps up to the end of the address space.
+        let (start, last) = match unmap.flags {
             UNMAP_ALL => (0, u64::MAX),
-            0 => (unmap.address, unmap.address.checked_add(unmap.size).ok_or(errno::EINVAL)?),
+            0 => {
+                let last = unmap.size.checked_sub(1).and_then(|behind| unmap.address.checked_add(behind));
+                (unmap.address, last.ok_or(errno::EINVAL)?)
+            }
             _ => return Err(errno::EINVAL),
         };
-        let is_cut = |at: u64, bytes: u64| at < start && at + bytes > start || at < end && at + bytes > end;
-        let touched: Vec<_> = table.maps.range(..end).map(|(at, mapping)| (*at, mapping.bytes)).collect();
-        if touched.iter().any(|(at, bytes)| is_cut(*at, *bytes)) {
+        let is_cut = |at: u64, end: u64| at < start && end >= start || at <= last && end > last;
+        let touched: Vec<_> =
+            table.maps.range(..=last).map(|(at, mapping)| (*at, at + (mapping.bytes - 1))).collect();
+        if touched.iter().any(|(at, end)| is_cut(*at, *end)) {
             return Err(errno::EINVAL);
         }
         let gone: Vec<u64> = touched.into_iter().map(|(at, _)| at).filter(|at| *at >= start).collect();
@@ -339,6 +344,22 @@ mod tests {
             Ok(vec![0x10_0000, 0x10_2000])
         );
         assert!(memory.table.borrow().files.is_empty());
+    }
+
+    /// What QEMU asks for when the guest's IOMMU is turned on: the rest of the address space, in one range that ends at
+    /// 2^64. It was refused once.
+    #[test]
+    fn an_unmap_up_to_the_end_of_the_address_space_is_done() {
+        let memory = ClientMemory::new(DmaBy::Message);
+        for n in 0..2 {
+            memory.map(&page(n), None).unwrap();
+        }
+        let rest = unmap(0x10_1000, 0x10_1000_u64.wrapping_neg());
+        assert_eq!(memory.unmap(&rest), Ok(vec![0x10_1000]));
+        assert_eq!(memory.unmap(&unmap(0xfef0_0000, 0xffff_ffff_0110_0000)), Ok(vec![]));
+        assert_eq!(memory.unmap(&unmap(0xfef0_0001, 0xffff_ffff_0110_0000)), Err(errno::EINVAL));
+        assert_eq!(memory.unmap(&unmap(0x10_0000, 0)), Err(errno::EINVAL));
+        assert_eq!(memory.mappings(), 1);
     }
 
     #[test]

@@ -14,10 +14,10 @@ use std::time::Duration;
 use wiresift_abi::pci::{BAR0_BYTES, MSIX_VECTORS};
 use wiresift_driver::dma::PAGE_BYTES;
 use wiresift_driver::vfio_user::protocol::{
-    self, Command, DATA_BYTES_MAX, DEVICE_PCI, DEVICE_RESET, DeviceInfo, DmaAccess, DmaLayout, DmaMap,
-    DmaUnmap, FDS_MAX, Header, IRQ_ACTION_TRIGGER, IRQ_DATA_BOOL, IRQ_DATA_EVENTFD, IRQ_DATA_NONE,
-    IRQ_EVENTFD, IRQ_MSIX, IRQ_NORESIZE, IRQS, IrqInfo, IrqSet, Kind, MAPS_MAX, REGION_BAR0, REGION_CONFIG,
-    REGION_READ, REGION_WRITE, REGIONS, RegionAccess, RegionInfo, errno, read_version,
+    self, Command, DATA_BYTES_MAX, DEVICE_PCI, DEVICE_RESET, DeviceInfo, DmaAccess, DmaMap, DmaUnmap,
+    FDS_MAX, Header, IRQ_ACTION_TRIGGER, IRQ_DATA_BOOL, IRQ_DATA_EVENTFD, IRQ_DATA_NONE, IRQ_EVENTFD,
+    IRQ_MSIX, IRQ_NORESIZE, IRQS, IrqInfo, IrqSet, Kind, MAPS_MAX, REGION_BAR0, REGION_CONFIG, REGION_READ,
+    REGION_WRITE, REGIONS, RegionAccess, RegionInfo, errno, read_version,
 };
 use wiresift_driver::vfio_user::socket::{Message, Socket, SocketError};
 
@@ -99,7 +99,6 @@ pub struct Server<F: Function> {
     /// MSI-X table and pending bits: the client keeps its own, these are only memory.
     msix_bar: Vec<u8>,
     eventfds: Vec<Option<OwnedFd>>,
-    layout: DmaLayout,
     /// Accesses that were sent, by the number of their message.
     sent: HashMap<u16, Ask>,
     next_id: u16,
@@ -115,7 +114,6 @@ impl<F: Function> Server<F> {
             config: ConfigSpace::default(),
             msix_bar: vec![0; MSIX_BAR_BYTES],
             eventfds: (0..MSIX_VECTORS).map(|_| None).collect(),
-            layout: DmaLayout::Specification,
             sent: HashMap::new(),
             next_id: 0,
             served: Served::default(),
@@ -188,7 +186,7 @@ impl<F: Function> Server<F> {
             let access = DmaAccess { address: ask.address, count: ask.bytes as u64 };
             let (command, payload) = match &ask.data {
                 None => (Command::DmaRead, access.to_bytes()),
-                Some(data) => (Command::DmaWrite, self.layout.with_data(access, data)),
+                Some(data) => (Command::DmaWrite, access.with_data(data)),
             };
             let kind = Kind::Command { wants_reply: true };
             let header = Header { id, command: command as u16, payload: 0, kind };
@@ -233,7 +231,7 @@ impl<F: Function> Server<F> {
         let Some(ask) = self.sent.remove(&message.header.id) else { return };
         let data = match (message.header.kind, &ask.data) {
             (Kind::Reply, Some(_)) => Some(&[][..]),
-            (Kind::Reply, None) => self.layout.data(&message.payload, ask.bytes),
+            (Kind::Reply, None) => DmaAccess::data_of_reply(&message.payload, ask.bytes),
             _ => None,
         };
         self.served.by_message_refused += u64::from(data.is_none());
@@ -265,8 +263,7 @@ impl<F: Function> Server<F> {
     }
 
     fn version(&mut self, payload: &[u8]) -> Result<Vec<u8>, u32> {
-        let capabilities = read_version(payload).map_err(|_| errno::EINVAL)?;
-        self.layout = DmaLayout::of_client(capabilities);
+        read_version(payload).map_err(|_| errno::EINVAL)?;
         Ok(protocol::version(&format!(
             r#"{{"capabilities":{{"max_msg_fds":{FDS_MAX},"max_data_xfer_size":{DATA_BYTES_MAX},"max_dma_maps":{MAPS_MAX},"pgsizes":{PAGE_BYTES}}}}}"#
         )))

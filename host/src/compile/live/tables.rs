@@ -6,16 +6,14 @@
 
 use rustc_hash::FxHashMap;
 use wiresift_abi::entry::Entry;
-use wiresift_abi::geometry::{Geometry, WAYS};
-use wiresift_abi::vector::Key;
+use wiresift_abi::geometry::Geometry;
 
-use super::super::place::Item;
+use super::super::search::{self, Search};
 use super::super::shape::Shape;
 use super::super::split::{self, Fitted};
-use crate::engine::cpu::hash::{self, ByteHash};
+use super::super::table::{FREE, Item, Table};
+use crate::engine::cpu::hash::ByteHash;
 
-/// No entry.
-const FREE: u32 = u32::MAX;
 /// Buckets that the search for room for one entry looks at.
 const SEARCH: usize = 2000;
 /// Pieces of one entry at most: each is a command and a slot.
@@ -63,27 +61,6 @@ impl Pieces {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Table {
-    shape: Option<Shape>,
-    mask: Key,
-    narrow: bool,
-    buckets_log2: u32,
-    slots: Vec<u32>,
-    /// Search in which each bucket was last looked at.
-    seen: Vec<u32>,
-    load: usize,
-}
-
-/// A bucket that a search came to.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    table: u8,
-    bucket: u32,
-    /// Step and slot whose entry would move here; for the first steps the entry to be placed.
-    from: Option<(u32, u32)>,
-}
-
 /// All tables and the TCAM.
 #[derive(Clone, Debug)]
 pub struct Tables {
@@ -94,15 +71,14 @@ pub struct Tables {
     unused: Vec<u32>,
     by_entry: FxHashMap<Entry, Pieces>,
     journal: Journal,
-    steps: Vec<Step>,
-    search: u32,
+    search: Search,
 }
 
 /// What there was before the changes that are not yet kept.
 #[derive(Clone, Debug, Default)]
 struct Journal {
     places: FxHashMap<Place, u32>,
-    masks: FxHashMap<u8, (Option<Shape>, Key)>,
+    masks: FxHashMap<u8, Option<Shape>>,
     inserted: Vec<(Entry, Pieces)>,
     removed: Vec<(Entry, Pieces)>,
 }
@@ -140,7 +116,7 @@ impl Tables {
         let mut tables = Self::empty(geometry);
         let mut cut: FxHashMap<usize, Vec<u32>> = FxHashMap::default();
         for (number, placed) in fitted.placement.tables.iter().enumerate() {
-            if let Some(shape) = placed.shape {
+            if let Some(shape) = placed.shape() {
                 tables.set_mask(number as u8, shape);
             }
             let (bucket_slots, log2) = (geometry.bucket_slots, geometry.buckets_log2(number));
@@ -178,28 +154,16 @@ impl Tables {
     }
 
     fn empty(geometry: &'static Geometry) -> Self {
-        let table = |number| {
-            let buckets_log2 = geometry.buckets_log2(number);
-            Table {
-                shape: None,
-                mask: Key::default(),
-                narrow: geometry.is_narrow(number),
-                buckets_log2,
-                slots: vec![FREE; geometry.slots(number)],
-                seen: vec![0; WAYS << buckets_log2],
-                load: 0,
-            }
-        };
+        let tables: Vec<Table> = (0..geometry.tables()).map(|number| Table::new(geometry, number)).collect();
         Self {
             geometry,
-            tables: (0..geometry.tables()).map(table).collect(),
+            search: Search::new(&tables),
+            tables,
             tcam: vec![FREE; geometry.tcam_entries],
             held: Vec::new(),
             unused: Vec::new(),
             by_entry: FxHashMap::default(),
             journal: Journal::default(),
-            steps: Vec::new(),
-            search: 0,
         }
     }
 
@@ -210,7 +174,7 @@ impl Tables {
 
     /// Places in use: entries, and pieces of those that were cut.
     pub fn places(&self) -> usize {
-        self.tables.iter().map(|table| table.load).sum::<usize>() + self.tcam_len()
+        self.tables.iter().map(|table| table.load()).sum::<usize>() + self.tcam_len()
     }
 
     /// Entries in the TCAM.
@@ -270,7 +234,7 @@ impl Tables {
 
     /// Finds room for the pieces of an entry, cut for a mask that some table has.
     fn insert_cut(&mut self, entry: &Entry, hash: &ByteHash) -> bool {
-        let shapes = self.tables.iter().filter_map(|table| table.shape);
+        let shapes = self.tables.iter().filter_map(Table::shape);
         let options = split::options(shapes, entry).into_iter().filter(|(count, _)| *count <= PIECES);
         let options: Vec<(u64, Shape)> = options.take(CUTS).collect();
         for (_, shape) in options {
@@ -306,8 +270,8 @@ impl Tables {
         let mut masks: Vec<(u8, Shape)> = journal
             .masks
             .into_iter()
-            .filter(|(table, (old, _))| *old != self.tables[usize::from(*table)].shape)
-            .filter_map(|(table, _)| self.tables[usize::from(table)].shape.map(|shape| (table, shape)))
+            .filter(|(table, old)| *old != self.tables[usize::from(*table)].shape())
+            .filter_map(|(table, _)| self.tables[usize::from(table)].shape().map(|shape| (table, shape)))
             .collect();
         masks.sort_unstable();
         let mut places: Vec<Change> = journal
@@ -334,19 +298,13 @@ impl Tables {
             self.unused.extend(pieces.all());
         }
         for (place, old) in journal.places {
-            if let Place::Slot { table, at } = place {
-                let table = &mut self.tables[usize::from(table)];
-                let now = table.slots[at as usize];
-                table.load = table.load + usize::from(old != FREE) - usize::from(now != FREE);
-            }
-            *self.cell(place) = old;
+            self.replace(place, old);
             if old != FREE {
                 self.held[old as usize].place = place;
             }
         }
-        for (number, (shape, mask)) in journal.masks {
-            let table = &mut self.tables[usize::from(number)];
-            (table.shape, table.mask) = (shape, mask);
+        for (number, shape) in journal.masks {
+            self.tables[usize::from(number)].set_shape(shape);
         }
     }
 
@@ -355,11 +313,11 @@ impl Tables {
         let mut changes = Changes::default();
         for (number, (old, new)) in self.tables.iter().zip(&other.tables).enumerate() {
             let table = number as u8;
-            if let Some(shape) = new.shape.filter(|_| new.shape != old.shape) {
+            if let Some(shape) = new.shape().filter(|_| new.shape() != old.shape()) {
                 changes.masks.push((table, shape));
             }
-            let is_other_mask = new.shape.is_some() && new.shape != old.shape;
-            for (at, (&was, &is)) in (0..).zip(old.slots.iter().zip(&new.slots)) {
+            let is_other_mask = new.shape().is_some() && new.shape() != old.shape();
+            for (at, (&was, &is)) in (0..).zip(old.slots().iter().zip(new.slots())) {
                 let (old, new) = (self.entry(was), other.entry(is));
                 if old != new || (is_other_mask && old.is_some()) {
                     changes.places.push(Change { place: Place::Slot { table, at }, old, new });
@@ -397,28 +355,24 @@ impl Tables {
         }
     }
 
-    fn cell(&mut self, place: Place) -> &mut u32 {
+    fn replace(&mut self, place: Place, n: u32) -> u32 {
         match place {
-            Place::Slot { table, at } => &mut self.tables[usize::from(table)].slots[at as usize],
-            Place::Tcam(index) => &mut self.tcam[usize::from(index)],
+            Place::Slot { table, at } => self.tables[usize::from(table)].put(at as usize, n),
+            Place::Tcam(index) => std::mem::replace(&mut self.tcam[usize::from(index)], n),
         }
     }
 
     fn at(&self, place: Place) -> u32 {
         match place {
-            Place::Slot { table, at } => self.tables[usize::from(table)].slots[at as usize],
+            Place::Slot { table, at } => self.tables[usize::from(table)].slots()[at as usize],
             Place::Tcam(index) => self.tcam[usize::from(index)],
         }
     }
 
     /// Puts an entry, or none, at a place.
     fn put(&mut self, place: Place, n: u32) {
-        let old = std::mem::replace(self.cell(place), n);
+        let old = self.replace(place, n);
         self.journal.places.entry(place).or_insert(old);
-        if let Place::Slot { table, .. } = place {
-            let table = &mut self.tables[usize::from(table)];
-            table.load = table.load + usize::from(n != FREE) - usize::from(old != FREE);
-        }
         if n != FREE {
             self.held[n as usize].place = place;
         }
@@ -426,75 +380,27 @@ impl Tables {
 
     fn set_mask(&mut self, number: u8, shape: Shape) {
         let table = &mut self.tables[usize::from(number)];
-        self.journal.masks.entry(number).or_insert((table.shape, table.mask));
-        (table.shape, table.mask) = (Some(shape), shape.mask());
+        self.journal.masks.entry(number).or_insert(table.shape());
+        table.set_shape(Some(shape));
     }
 
     /// A free slot for an entry, for which others may move to other buckets of theirs.
     fn settle(&mut self, n: u32, hash: &ByteHash) -> bool {
-        self.search += 1;
-        self.steps.clear();
-        self.reach(n, None, hash);
-        let bucket_slots = self.geometry.bucket_slots;
-        let mut at = 0;
-        while let Some(&Step { table, bucket, .. }) = self.steps.get(at) {
-            for slot in 0..bucket_slots as u32 {
-                let occupant =
-                    self.tables[usize::from(table)].slots[bucket as usize * bucket_slots + slot as usize];
-                if occupant == FREE {
-                    self.unwind(at, slot, n);
-                    return true;
-                }
-                if self.steps.len() < SEARCH {
-                    self.reach(occupant, Some((at as u32, slot)), hash);
-                }
-            }
-            at += 1;
+        let held = &self.held;
+        let item = |n: u32| &held[n as usize].item;
+        let tables = search::Tables { tables: &self.tables, within: 0..self.tables.len(), item, hash };
+        let moves = self.search.room(n, &tables, SEARCH).map(<[_]>::to_vec);
+        for to in moves.iter().flatten() {
+            self.put(Place::Slot { table: to.table as u8, at: to.slot as u32 }, to.item);
         }
-        false
-    }
-
-    /// Adds the buckets of an entry to the search.
-    fn reach(&mut self, n: u32, from: Option<(u32, u32)>, hash: &ByteHash) {
-        let item = &self.held[n as usize].item;
-        for (number, table) in self.tables.iter_mut().enumerate() {
-            if !table.takes(item) {
-                continue;
-            }
-            let both = hash.of(&item.key.and(&table.mask));
-            for way in 0..WAYS {
-                let bucket = (way << table.buckets_log2) | hash::index(both, way, table.buckets_log2);
-                if table.seen[bucket] != self.search {
-                    table.seen[bucket] = self.search;
-                    self.steps.push(Step { table: number as u8, bucket: bucket as u32, from });
-                }
-            }
-        }
-    }
-
-    /// Moves the entries of the chain that ends in a free slot, and puts `n` where it begins.
-    fn unwind(&mut self, mut step: usize, mut slot: u32, n: u32) {
-        loop {
-            let Step { table, from, .. } = self.steps[step];
-            let place = Place::Slot { table, at: self.slot_of(step, slot) };
-            let Some((from_step, from_slot)) = from else { return self.put(place, n) };
-            let from_table = self.steps[from_step as usize].table;
-            let at = self.slot_of(from_step as usize, from_slot);
-            let mover = self.tables[usize::from(from_table)].slots[at as usize];
-            self.put(place, mover);
-            (step, slot) = (from_step as usize, from_slot);
-        }
-    }
-
-    fn slot_of(&self, step: usize, slot: u32) -> u32 {
-        self.steps[step].bucket * self.geometry.bucket_slots as u32 + slot
+        moves.is_some()
     }
 
     /// Gives an empty table a mask for an entry.
     fn open_table(&mut self, n: u32, hash: &ByteHash) -> bool {
         let shape = self.held[n as usize].item.shape;
         let empty = |narrow: bool| {
-            let fits = |table: &Table| table.load == 0 && table.narrow == narrow;
+            let fits = |table: &Table| table.load() == 0 && table.is_narrow() == narrow;
             self.tables.iter().position(fits).filter(|_| !narrow || shape.is_narrow())
         };
         let Some(number) = empty(true).or_else(|| empty(false)) else { return false };
@@ -530,13 +436,6 @@ impl Tables {
             }
         }
         false
-    }
-}
-
-impl Table {
-    fn takes(&self, item: &Item) -> bool {
-        let within = self.shape.is_some_and(|shape| shape.within(&item.shape));
-        within && (!self.narrow || item.shape.is_narrow())
     }
 }
 

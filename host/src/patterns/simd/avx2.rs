@@ -2,13 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use super::super::filter::{FIRST_SHIFT, Long, Medium, SECOND_SHIFT, THIRD_SHIFT, TWO, Words};
+use super::super::filter::{Long, MEDIUM_FROM, MEDIUM_INDEXED, Medium};
 use super::super::scratch::Survivors;
 use super::super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS};
-use super::READ_BEHIND;
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;
+/// Grams of a vector.
+const LANES: usize = 8;
 
 /// See [`super::fold`]: compilers make vectors of it.
 #[target_feature(enable = "avx2")]
@@ -18,51 +19,41 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
     }
 }
 
-/// See [`super::long`].
+/// See [`super::scan`].
 #[target_feature(enable = "avx2")]
-pub fn long(filter: &Long, text: &[u8], count: usize, survivors: &mut Survivors) {
-    assert!(text.len() >= count + READ_BEHIND);
-    let halves = broadcast(filter.halves);
-    survivors.count = 0;
-    for place in (0..count).step_by(VECTOR) {
-        let grams = grams(text, place);
-        let words = look_up(&filter.words, grams);
-        let mixed = _mm256_madd_epi16(grams, halves);
-        let bits = _mm256_or_si256(
-            _mm256_or_si256(
-                bit(_mm256_srli_epi32::<{ FIRST_SHIFT as i32 }>(mixed), 15, 0),
-                bit(_mm256_srli_epi32::<{ SECOND_SHIFT as i32 }>(mixed), 7, 16),
-            ),
-            bit(_mm256_srli_epi32::<{ THIRD_SHIFT as i32 }>(mixed), 7, 24),
-        );
-        push(survivors, place, count, has(words, bits));
+pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
+    debug_assert_eq!(long.words.len() as u64, 1 << (32 - long.shift));
+    debug_assert_eq!(medium.words.len() as u64, 1 << (32 - medium.shift));
+    for (block, survivors) in (0..count).step_by(BLOCK).zip(survivors) {
+        *survivors = 0;
+        for half in 0..2 {
+            let even = grams(text, block + VECTOR * half);
+            let product = _mm256_mullo_epi32(even, broadcast(long.index));
+            let index = _mm256_srlv_epi32(product, broadcast(long.shift));
+            // SAFETY: a word shifted right by `shift` is below `1 << (32 - shift)`, the number of words that the
+            // filter was built with.
+            let words = unsafe { _mm256_i32gather_epi32::<4>(long.words.as_ptr().cast(), index) };
+            *survivors |= u64::from(has(words, bits::<0, 24>(even))) << (LANES * half);
+            for (group, grams) in [(1, even), (2, grams(text, block + VECTOR * half + 2))] {
+                let indexed = _mm256_and_si256(grams, broadcast(MEDIUM_INDEXED));
+                let product = _mm256_mullo_epi32(indexed, broadcast(medium.index));
+                let index = _mm256_srlv_epi32(product, broadcast(medium.shift));
+                // SAFETY: as above.
+                let words = unsafe { _mm256_i32gather_epi32::<4>(medium.words.as_ptr().cast(), index) };
+                *survivors |=
+                    u64::from(has(words, bits::<{ MEDIUM_FROM as i32 }, { 24 + MEDIUM_FROM as i32 }>(grams)))
+                        << (2 * LANES * group + LANES * half);
+            }
+        }
     }
 }
 
-/// See [`super::medium`].
+/// See [`super::super::filter::bits`].
+#[inline]
 #[target_feature(enable = "avx2")]
-pub fn medium(filter: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
-    assert!(text.len() >= count + READ_BEHIND);
-    let (four, three) = (broadcast(filter.four), broadcast(filter.three));
-    survivors.count = 0;
-    for from in (0..count).step_by(VECTOR) {
-        for behind in 0..4 {
-            let grams = grams(text, from + behind);
-            let begin = _mm256_slli_epi32::<8>(grams);
-            let words = look_up(&filter.words, begin);
-            let mixed = _mm256_madd_epi16(grams, four);
-            let bits_of_four = _mm256_or_si256(
-                bit(_mm256_srli_epi32::<{ FIRST_SHIFT as i32 }>(mixed), 15, 0),
-                bit(_mm256_srli_epi32::<{ SECOND_SHIFT as i32 }>(mixed), 7, 16),
-            );
-            let mixed = _mm256_srli_epi32::<{ SECOND_SHIFT as i32 }>(_mm256_madd_epi16(begin, three));
-            let index = _mm256_and_si256(mixed, broadcast(15));
-            // SAFETY: the index is below sixteen, the number of words.
-            let bits_of_three = unsafe { _mm256_i32gather_epi32::<4>(TWO.as_ptr().cast(), index) };
-            let passed = has(words, bits_of_four) | has(words, bits_of_three);
-            push(survivors, from + behind, count, passed);
-        }
-    }
+fn bits<const FIRST: i32, const LAST: i32>(grams: __m256i) -> __m256i {
+    let first = bit(_mm256_srli_epi32::<FIRST>(grams), 15, 0);
+    _mm256_or_si256(first, bit(_mm256_srli_epi32::<LAST>(grams), 15, 16))
 }
 
 /// See [`super::singles`].
@@ -110,36 +101,12 @@ fn bit(numbers: __m256i, mask: u32, from: u32) -> __m256i {
     _mm256_sllv_epi32(broadcast(1 << from), _mm256_and_si256(numbers, broadcast(mask)))
 }
 
-/// Word of each gram.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn look_up(words: &Words, grams: __m256i) -> __m256i {
-    debug_assert_eq!(words.words.len() as u64, 1 << (32 - words.shift));
-    let product = _mm256_mullo_epi32(grams, broadcast(words.index));
-    let index = _mm256_srlv_epi32(product, broadcast(words.shift));
-    // SAFETY: a word shifted right by `shift` is below `1 << (32 - shift)`, the number of words that the filter was
-    // built with.
-    unsafe { _mm256_i32gather_epi32::<4>(words.words.as_ptr().cast(), index) }
-}
-
 /// Lanes whose word has all bits, one bit each.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn has(words: __m256i, bits: __m256i) -> u8 {
     let all = _mm256_cmpeq_epi32(_mm256_and_si256(words, bits), bits);
     _mm256_movemask_ps(_mm256_castsi256_ps(all)) as u8
-}
-
-/// Appends the places, below `count`, of the lanes that passed; lane 0 is at `first`.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn push(survivors: &mut Survivors, first: usize, count: usize, mut passed: u8) {
-    while passed != 0 {
-        let place = first + 4 * passed.trailing_zeros() as usize;
-        passed &= passed - 1;
-        survivors.places[survivors.count] = place as u32;
-        survivors.count += usize::from(place < count);
-    }
 }
 
 /// Eight grams from a place on, four bytes apart.

@@ -2,12 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::super::filter::{
-    FIRST, FIRST_SHIFT, Long, Medium, SECOND, SECOND_SHIFT, THIRD, THIRD_SHIFT, TWO, Words,
-};
+use super::super::filter::{Long, MEDIUM_FROM, MEDIUM_INDEXED, Medium};
 use super::super::scratch::Survivors;
 use super::super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS};
-use super::READ_BEHIND;
 
 /// Grams of a vector.
 const LANES: usize = 16;
@@ -20,54 +17,59 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
     }
 }
 
-/// See [`super::long`].
+/// See [`super::scan`].
 #[target_feature(enable = "avx512f,avx512bw")]
-pub fn long(filter: &Long, text: &[u8], count: usize, survivors: &mut Survivors) {
-    assert!(text.len() >= count + READ_BEHIND);
-    let halves = broadcast(filter.halves);
-    let (first, second, third) = (load(&FIRST), load(&SECOND), load(&THIRD));
-    let limit = broadcast(count as u32);
-    survivors.count = 0;
-    for block in (0..count).step_by(BLOCK) {
-        let grams = grams(text, block);
-        let words = look_up(&filter.words, grams);
-        let mixed = _mm512_madd_epi16(grams, halves);
-        let bits = _mm512_ternarylogic_epi32::<0xfe>(
-            _mm512_permutexvar_epi32(_mm512_srli_epi32::<FIRST_SHIFT>(mixed), first),
-            _mm512_permutexvar_epi32(_mm512_srli_epi32::<SECOND_SHIFT>(mixed), second),
-            _mm512_permutexvar_epi32(_mm512_srli_epi32::<THIRD_SHIFT>(mixed), third),
-        );
-        let places = places(block);
-        let within = _mm512_cmplt_epu32_mask(places, limit);
-        push(survivors, places, within & has(words, bits));
+pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
+    debug_assert_eq!(long.words.len() as u64, 1 << (32 - long.shift));
+    debug_assert_eq!(medium.words.len() as u64, 1 << (32 - medium.shift));
+    let bit = load(&BIT);
+    for (block, survivors) in (0..count).step_by(BLOCK).zip(survivors) {
+        let even = grams(text, block);
+        let product = _mm512_mullo_epi32(even, broadcast(long.index));
+        let index = _mm512_srlv_epi32(product, broadcast(long.shift));
+        // SAFETY: a word shifted right by `shift` is below `1 << (32 - shift)`, the number of words that the filter
+        // was built with.
+        let words = unsafe { _mm512_i32gather_epi32::<4>(index, long.words.as_ptr().cast()) };
+        *survivors = u64::from(has(words, bits::<0, 24>(even, bit)));
+        for (group, grams) in [(1, even), (2, grams(text, block + 2))] {
+            let indexed = _mm512_and_si512(grams, broadcast(MEDIUM_INDEXED));
+            let product = _mm512_mullo_epi32(indexed, broadcast(medium.index));
+            let index = _mm512_srlv_epi32(product, broadcast(medium.shift));
+            // SAFETY: as above.
+            let words = unsafe { _mm512_i32gather_epi32::<4>(index, medium.words.as_ptr().cast()) };
+            *survivors |= u64::from(has(words, bits::<MEDIUM_FROM, { 24 + MEDIUM_FROM }>(grams, bit)))
+                << (LANES * group);
+        }
     }
 }
 
-/// See [`super::medium`].
+/// Words with one bit of the lower half each.
+const BIT: [u32; LANES] = [
+    1,
+    1 << 1,
+    1 << 2,
+    1 << 3,
+    1 << 4,
+    1 << 5,
+    1 << 6,
+    1 << 7,
+    1 << 8,
+    1 << 9,
+    1 << 10,
+    1 << 11,
+    1 << 12,
+    1 << 13,
+    1 << 14,
+    1 << 15,
+];
+
+/// See [`super::super::filter::bits`]. (A permutation goes by the lowest four bits of a lane.)
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-pub fn medium(filter: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
-    assert!(text.len() >= count + READ_BEHIND);
-    let (four, three) = (broadcast(filter.four), broadcast(filter.three));
-    let (first, second, two) = (load(&FIRST), load(&SECOND), load(&TWO));
-    let limit = broadcast(count as u32);
-    survivors.count = 0;
-    for block in (0..count).step_by(BLOCK) {
-        for behind in 0..4 {
-            let grams = grams(text, block + behind);
-            let begin = _mm512_slli_epi32::<8>(grams);
-            let words = look_up(&filter.words, begin);
-            let mixed = _mm512_madd_epi16(grams, four);
-            let bits_of_four = _mm512_or_si512(
-                _mm512_permutexvar_epi32(_mm512_srli_epi32::<FIRST_SHIFT>(mixed), first),
-                _mm512_permutexvar_epi32(_mm512_srli_epi32::<SECOND_SHIFT>(mixed), second),
-            );
-            let mixed = _mm512_madd_epi16(begin, three);
-            let bits_of_three = _mm512_permutexvar_epi32(_mm512_srli_epi32::<SECOND_SHIFT>(mixed), two);
-            let places = places(block + behind);
-            let within = _mm512_cmplt_epu32_mask(places, limit);
-            push(survivors, places, within & (has(words, bits_of_four) | has(words, bits_of_three)));
-        }
-    }
+fn bits<const FIRST: u32, const LAST: u32>(grams: __m512i, bit: __m512i) -> __m512i {
+    let first = _mm512_permutexvar_epi32(_mm512_srli_epi32::<FIRST>(grams), bit);
+    let last = _mm512_permutexvar_epi32(_mm512_srli_epi32::<LAST>(grams), _mm512_slli_epi32::<16>(bit));
+    _mm512_or_si512(first, last)
 }
 
 /// See [`super::singles`].
@@ -103,42 +105,12 @@ pub fn pairs(wanted: &[u32; PAIR_WORDS], block: &[u8; BLOCK_BYTES]) -> u64 {
     hits
 }
 
-/// Word of each gram.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn look_up(words: &Words, grams: __m512i) -> __m512i {
-    debug_assert_eq!(words.words.len() as u64, 1 << (32 - words.shift));
-    let product = _mm512_mullo_epi32(grams, broadcast(words.index));
-    let index = _mm512_srlv_epi32(product, broadcast(words.shift));
-    // SAFETY: a word shifted right by `shift` is below `1 << (32 - shift)`, the number of words that the filter was
-    // built with.
-    unsafe { _mm512_i32gather_epi32::<4>(index, words.words.as_ptr().cast()) }
-}
-
 /// Lanes whose word has all bits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn has(words: __m512i, bits: __m512i) -> __mmask16 {
     let missing = _mm512_andnot_si512(words, bits);
     _mm512_testn_epi32_mask(missing, missing)
-}
-
-/// Appends the places of the lanes that passed.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn push(survivors: &mut Survivors, places: __m512i, passed: __mmask16) {
-    let room = &mut survivors.places[survivors.count..][..LANES];
-    // SAFETY: there is room for sixteen words.
-    unsafe { _mm512_storeu_si512(room.as_mut_ptr().cast(), _mm512_maskz_compress_epi32(passed, places)) };
-    survivors.count += passed.count_ones() as usize;
-}
-
-/// Places of the grams of a vector that begins at `first`.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn places(first: usize) -> __m512i {
-    let lanes = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
-    _mm512_add_epi32(lanes, broadcast(first as u32))
 }
 
 /// Sixteen grams from a place on, four bytes apart.

@@ -32,29 +32,24 @@ pub fn fold(chosen: Chosen, payload: &[u8], folded: &mut [u8]) {
     }
 }
 
-/// Of the places 0, 4, … below `count`, those whose gram passes; `text` goes on for [`READ_BEHIND`] bytes.
-pub fn long(chosen: Chosen, filter: &Long, text: &[u8], count: usize, survivors: &mut Survivors) {
+/// Grams of the first `count` bytes that pass, block by block; `text` goes on for [`READ_BEHIND`] bytes. Behind `count`,
+/// the last block says nothing.
+pub fn scan(
+    chosen: Chosen,
+    long: &Long,
+    medium: &Medium,
+    text: &[u8],
+    count: usize,
+    survivors: &mut Survivors,
+) {
     match chosen.simd() {
         // SAFETY: a `Chosen` exists only for instructions that the processor has.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx512 => unsafe { avx512::long(filter, text, count, survivors) },
+        Simd::Avx512 => unsafe { avx512::scan(long, medium, text, count, survivors) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2::long(filter, text, count, survivors) },
-        _ => portable::long(filter, text, count, survivors),
-    }
-}
-
-/// Of the places below `count`, those whose gram passes; `text` goes on for [`READ_BEHIND`] bytes.
-pub fn medium(chosen: Chosen, filter: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
-    match chosen.simd() {
-        // SAFETY: a `Chosen` exists only for instructions that the processor has.
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx512 => unsafe { avx512::medium(filter, text, count, survivors) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Simd::Avx2 => unsafe { avx2::medium(filter, text, count, survivors) },
-        _ => portable::medium(filter, text, count, survivors),
+        Simd::Avx2 => unsafe { avx2::scan(long, medium, text, count, survivors) },
+        _ => portable::scan(long, medium, text, count, survivors),
     }
 }
 

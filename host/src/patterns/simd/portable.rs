@@ -11,26 +11,19 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
     }
 }
 
-/// See [`super::long`].
-pub fn long(filter: &Long, text: &[u8], count: usize, survivors: &mut Survivors) {
-    survivors.count = 0;
-    for place in (0..count).step_by(4) {
-        push(survivors, place, filter.passes(gram(text, place)));
+/// See [`super::scan`].
+pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
+    for (block, survivors) in (0..count).step_by(BLOCK).zip(survivors) {
+        *survivors = (0..16).fold(0, |bits, lane| {
+            let even = gram(text, block + 4 * lane);
+            let odd = gram(text, block + 4 * lane + 2);
+            let passes = [long.passes(even), medium.passes(even), medium.passes(odd)];
+            passes
+                .iter()
+                .enumerate()
+                .fold(bits, |bits, (group, passes)| bits | u64::from(*passes) << (16 * group + lane))
+        });
     }
-}
-
-/// See [`super::medium`].
-pub fn medium(filter: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
-    survivors.count = 0;
-    for place in 0..count {
-        push(survivors, place, filter.passes(gram(text, place)));
-    }
-}
-
-/// Without a branch: whether a gram passes is hard to foresee.
-fn push(survivors: &mut Survivors, place: usize, passes: bool) {
-    survivors.places[survivors.count] = place as u32;
-    survivors.count += usize::from(passes);
 }
 
 fn gram(text: &[u8], place: usize) -> Gram {

@@ -90,7 +90,7 @@ fn assembled(
     (gid, sid): (u32, u32),
     origin: Origin,
 ) -> Signature {
-    let (detect, class) = settle(asks, header.says);
+    let (detect, class) = settle(asks, header.says, &header.condition);
     Signature {
         sid,
         gid,

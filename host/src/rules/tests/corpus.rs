@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::rules::load::parse_sources;
+use crate::rules::lower::lowered;
 use crate::rules::model::RuleClass;
 
 /// The folder, or `None` and a message.
@@ -92,7 +93,12 @@ fn signatures() {
             assert!(!rule.msg.is_empty() && rule.rev > 0, "{}:{}", rule.gid, rule.sid);
             let prefilter = matches!(rule.class, RuleClass::Prefilter(_));
             assert!(prefilter || rule.detect.dropped.is_empty(), "{}:{}", rule.gid, rule.sid);
-            assert!(rule.class != RuleClass::Exact || rule.detect.is_empty(), "{}:{}", rule.gid, rule.sid);
+            assert!(
+                rule.class != RuleClass::Exact || lowered(rule).detect.is_empty(),
+                "{}:{}",
+                rule.gid,
+                rule.sid
+            );
         }
     }
 }

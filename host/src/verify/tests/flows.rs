@@ -60,6 +60,18 @@ fn tcp_is_established_by_its_handshake() {
 }
 
 #[test]
+fn a_flow_between_the_same_sides_goes_to_the_server_alone() {
+    let mut table = FlowTable::default();
+    for flags in [SYN | ACK, SYN, SYN | ACK, ACK, RST, SYN | ACK, ACK] {
+        let mut packet = tcp(flags, &[], b"");
+        packet.copy_within(26..30, 30);
+        packet.copy_within(34..36, 36);
+        let state = update(&mut table, &packet).unwrap();
+        assert_eq!((state.direction, state.is_established), (FlowDirection::ToServer, false), "{flags:#x}");
+    }
+}
+
+#[test]
 fn everything_else_is_established_by_an_answer() {
     let mut table = FlowTable::default();
     let query = udp(b"");

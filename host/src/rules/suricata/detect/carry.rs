@@ -2,7 +2,7 @@
 //!
 //! The buffer is made by a parser of the protocol, which a packet classifier does not have. Its contents are sought
 //! anywhere in the payload, as far as their bytes stand there as they are; what is left out makes the condition weaker,
-//! never stronger. Beyond that a message may be encoded in ways that its protocol leaves open (`docs/rule-files.md`).
+//! never stronger. Beyond that a message may be encoded in ways that its protocol leaves open (`docs/prefilter.md`).
 
 use super::names::Carry;
 
@@ -52,7 +52,9 @@ fn carried(piece: Piece, carry: Carry) -> Vec<Piece> {
         Carry::Raw => vec![piece],
         Carry::Caseless => vec![Piece { nocase: true, ..piece }],
         Carry::Uri => split(is_encoded_in_uris),
-        Carry::Labels => split(|byte| byte == b'.'),
+        Carry::Labels => {
+            labels(&piece.bytes).into_iter().map(|bytes| Piece { bytes, nocase: piece.nocase }).collect()
+        }
         Carry::Lines => split(|byte| matches!(byte, b'\r' | b'\n')),
         Carry::Words => split(|byte| byte.is_ascii_whitespace() || byte == 0x0b),
         Carry::Dot => {
@@ -65,6 +67,31 @@ fn carried(piece: Piece, carry: Carry) -> Vec<Piece> {
         }
         Carry::Not => Vec::new(),
     }
+}
+
+/// Bytes of a label at most (RFC 1035, 2.3.4).
+const MAX_LABEL_BYTES: usize = 63;
+
+/// Parts of a domain name as a message has them: where a dot stands before a whole label, the label's length does. No
+/// length is a letter, so case makes no difference.
+fn labels(name: &[u8]) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    let mut labels = name.split(|&byte| byte == b'.').peekable();
+    // The first one may have begun before.
+    let mut open = labels.next().unwrap_or_default().to_vec();
+    while let Some(label) = labels.next() {
+        // The last one may go on.
+        let whole = labels.peek().is_some();
+        match u8::try_from(label.len()) {
+            Ok(length) if whole && (1..=MAX_LABEL_BYTES).contains(&label.len()) => {
+                open.push(length);
+                open.extend_from_slice(label);
+            }
+            _ => parts.push(std::mem::replace(&mut open, label.to_vec())),
+        }
+    }
+    parts.push(open);
+    parts
 }
 
 /// What a URI cannot have as it is, and `%`, which stands there as `%25` (RFC 3986, 2.4).
@@ -118,7 +145,10 @@ mod tests {
     fn only_what_stands_in_the_packet_is_sought() {
         assert_eq!(of("GET /a b", &[Carry::Raw]), ["GET /a b"]);
         assert_eq!(of("/a b<c>%d", &[Carry::Uri]), ["/a", "b", "c", "d"]);
-        assert_eq!(of(".example.org", &[Carry::Labels, Carry::Dot]), ["example", "org"]);
+        assert_eq!(of(".example.org", &[Carry::Labels, Carry::Dot]), ["\x07example", "org"]);
+        assert_eq!(of("ww.example.co.uk.", &[Carry::Labels]), ["ww\x07example\x02co\x02uk"]);
+        assert_eq!(of("a..b", &[Carry::Labels]), ["a", "b"]);
+        assert_eq!(of(&format!("a.{}.b", "x".repeat(64)), &[Carry::Labels])[0], "a");
         assert_eq!(of(".example.org", &[Carry::Raw, Carry::Dot]), ["example.org"]);
         assert_eq!(of("\r\nHost\r\nAccept\r\n\r\n", &[Carry::Lines]), ["Host", "Accept"]);
         assert_eq!(of("a  b\tc", &[Carry::Raw, Carry::Words]), ["a", "b", "c"]);

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::rules::detect::{Buffer, BufferTests, Content, Detect, FastPattern, Test};
-use crate::rules::model::RuleClass;
+use crate::rules::lower::exact_class;
+use crate::rules::model::{Condition, RuleClass};
 
 use super::carry::{Piece, pieces};
 use super::names::{Carry, Part};
@@ -29,8 +30,12 @@ pub(in crate::rules::suricata) struct HeaderSays {
 /// Protocols whose files are base64, so that no byte of them stands in a packet.
 const MAIL: [&str; 3] = ["smtp", "imap", "pop3"];
 
-/// What is evaluated of the rule, and its class.
-pub(in crate::rules::suricata) fn settle(asks: Asks<'_>, header: HeaderSays) -> (Detect, RuleClass) {
+/// What is evaluated of the rule beside its header `condition`, and its class.
+pub(in crate::rules::suricata) fn settle(
+    asks: Asks<'_>,
+    header: HeaderSays,
+    condition: &Condition,
+) -> (Detect, RuleClass) {
     let mut refused = header.refused;
     refused.extend(asks.refused.iter().cloned());
     if !refused.is_empty() {
@@ -60,7 +65,7 @@ pub(in crate::rules::suricata) fn settle(asks: Asks<'_>, header: HeaderSays) -> 
     detect.fast_pattern = left.fast_pattern();
     detect.buffers = left.tests();
     if reasons.is_empty() {
-        let class = if detect.is_empty() { RuleClass::Exact } else { RuleClass::ExactOnHost };
+        let class = exact_class(&detect, condition);
         return (detect, class);
     }
     detect.dropped = left.dropped;
@@ -207,7 +212,12 @@ fn sought(steps: &[&Step], mail: bool, dropped: &mut Vec<String>) -> Vec<Kept> {
         if mail && matches!(name.as_str(), "file.data" | "file_data") {
             carries.push(Carry::Not);
         }
-        let whole = Piece { bytes: content.bytes.clone(), nocase: content.nocase };
+        let mut bytes = content.bytes.clone();
+        if content.endswith && carries.first() == Some(&Carry::Labels) {
+            // The name ends here, so its last label is whole.
+            bytes.push(b'.');
+        }
+        let whole = Piece { bytes, nocase: content.nocase };
         let found = if content.negated { Vec::new() } else { pieces(whole, &carries) };
         let as_written = matches!(found.as_slice(), [one] if one.bytes == content.bytes);
         match found.len() {

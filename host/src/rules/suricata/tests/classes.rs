@@ -58,7 +58,7 @@ fn contents_of_application_buffers_are_sought_anywhere() {
         (
             "dns.query; content:\"www.example.org\"; nocase; endswith;",
             "dns.query",
-            "content:\"www\"; nocase; content:\"example\"; nocase; content:\"org\"; nocase;",
+            "content:\"www|07|example|03|org\"; nocase;",
         ),
         ("tls.sni; dotprefix; content:\".example.org\";", "tls.sni", "content:\"example.org\";"),
         ("tls.cert_subject; content:\"CN=example\";", "tls.cert_subject", "content:\"example\";"),

@@ -6,6 +6,8 @@ use crate::rules::detect::{
     FieldTest, Flow, FlowDirection, IsDataAt, JumpFrom, MathOperator, NumberAt, NumberTest, Operand,
     Operator, Pcre, Test, Threshold, ThresholdKind, Track,
 };
+use crate::rules::lower::lowered;
+use crate::rules::model::AuxList;
 
 #[track_caller]
 fn detect(options: &str) -> Detect {
@@ -315,7 +317,41 @@ fn fields() {
         ("icmp_id:666", FieldTest::IcmpId(exactly(666))),
         ("icmp_seq:\"0\"", FieldTest::IcmpSequence(exactly(0))),
     ] {
-        assert_eq!(detect(&format!("{written};")).fields, [expected], "{written}");
+        let rule = one(&format!("alert tcp any any -> any any ({written}; sid:1;)"));
+        assert_eq!(rule.detect.fields, [expected], "{written}");
+    }
+}
+
+#[test]
+fn the_card_answers_flags_and_types_of_icmp() {
+    for (header, options, values) in [
+        ("tcp", "flags:S;", &[(0x02, 0xff)][..]),
+        ("tcp", "flags:S,12;", &[(0x02, 0x3f)]),
+        ("tcp", "flags:+SA;", &[(0x12, 0x12)]),
+        ("tcp", "flags:*SA;", &[(0x02, 0x02), (0x10, 0x10)]),
+        ("tcp", "flags:!SA;", &[(0, 0x12)]),
+        ("icmp", "itype:8;", &[(0x0800, 0xff00)]),
+        ("icmp", "icode:1; itype:3;", &[(0x0301, 0xffff)]),
+        ("icmpv6", "icode:4;", &[(4, 0x00ff)]),
+    ] {
+        let rule = one(&format!("alert {header} any any -> any any ({options} sid:1;)"));
+        assert_eq!((&rule.class, rule.detect.is_empty()), (&RuleClass::Exact, false), "{options}");
+        assert_eq!(rule.condition.details.aux, AuxList::Any, "{options}");
+        let lowered = lowered(&rule);
+        assert_eq!(lowered.condition.details.aux, AuxList::Values(values.to_vec()), "{options}");
+        assert!(lowered.detect.is_empty(), "{options}");
+    }
+    // Another protocol, a second test, a range, and whatever the host looks at anyway.
+    for rule in [
+        "udp any any -> any any (flags:S;",
+        "ip any any -> any any (itype:8;",
+        "tcp any any -> any any (flags:+S; flags:!A;",
+        "icmp any any -> any any (itype:3; icode:>3;",
+        "tcp any any -> any any (flags:S; content:\"a\";",
+    ] {
+        let rule = one(&format!("alert {rule} sid:1;)"));
+        assert_eq!(rule.class, RuleClass::ExactOnHost);
+        assert_eq!(*lowered(&rule), rule);
     }
 }
 

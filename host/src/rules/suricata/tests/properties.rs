@@ -12,6 +12,7 @@ use crate::rules::detect::{
     Encoding, FastPattern, FieldTest, Flow, FlowDirection, IsDataAt, JumpFrom, MathOperator, NumberAt,
     NumberTest, Operand, Operator, Pcre, Test, Threshold, ThresholdKind, Track,
 };
+use crate::rules::lower::exact_class;
 use crate::rules::model::{AddressList, AddressRange};
 
 /// A value of a list for the test of its meaning: few of them, so that parts of a list meet.
@@ -395,6 +396,7 @@ fn signature() -> impl Strategy<Value = Signature> {
         if has_ports {
             (condition.sport, condition.dport) = (sport, dport);
         }
+        let class = exact_class(&detect, condition);
         let (msg, classtype, references, metadata) = texts;
         Signature {
             sid,
@@ -406,7 +408,7 @@ fn signature() -> impl Strategy<Value = Signature> {
             references,
             metadata,
             bidirectional,
-            class: if detect.is_empty() { RuleClass::Exact } else { RuleClass::ExactOnHost },
+            class,
             detect,
             ..signature
         }
