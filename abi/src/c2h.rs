@@ -1,7 +1,7 @@
 //! The C2H ring: 16-byte records, four to a line, written by the card in whole lines.
 //!
 //! A packet gives one [`VerdictRecord`] and, right behind it, up to two [`IdRecord`]s where signature
-//! headers matched, then up to two records of the same form where patterns were found. Records stand in packet order. When nothing more is at hand the card fills the line up
+//! headers matched, then up to two [`HitRecord`]s where patterns were found. Records stand in packet order. When nothing more is at hand the card fills the line up
 //! with [`RecordKind::Pad`] records and writes it, so a record never waits for the next packet.
 //!
 //! The consumer knows a new record by its phase bit: 1 in the first lap of the ring, 0 in the second,
@@ -24,9 +24,13 @@ pub const RECORDS_LOG2_MAX: u32 = 22;
 /// Signature header ids that one packet reports at most; more set [`crate::vector::Flags::CUT`].
 pub const IDS_MAX: usize = 6;
 /// Patterns that one packet reports at most; more set [`crate::vector::Flags::OVERFLOW`].
-pub const HITS_MAX: usize = 6;
+pub const HITS_MAX: usize = 12;
 /// Ids in one id record.
 pub const IDS_PER_RECORD: usize = 3;
+/// Patterns in one record of patterns.
+pub const HITS_PER_RECORD: usize = 6;
+/// Bits of the number of a pattern.
+pub const HIT_BITS: usize = 16;
 /// `acl` of a packet that no ACL rule matched.
 pub const NO_RULE: u32 = 0xffff_ffff;
 
@@ -41,7 +45,7 @@ pub const IDS_BITS: usize = 4;
 /// Lowest bit of the number of patterns in `control` of a verdict.
 pub const HITS_LSB: usize = IDS_LSB + IDS_BITS;
 /// Bits of the number of patterns.
-pub const HITS_BITS: usize = 3;
+pub const HITS_BITS: usize = 4;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub enum RecordKind {
     /// A [`VerdictRecord`] that answers a COMMIT: `sequence` is that of the next packet and
     /// `version` the version now in force; `acl` is [`NO_RULE`], the other fields are zero.
     Committed = 3,
-    /// An [`IdRecord`] whose ids are numbers of patterns.
+    /// [`HitRecord`].
     Hits = 4,
 }
 
@@ -78,7 +82,7 @@ pub struct VerdictRecord {
     pub control: u16,
 }
 
-/// Ids of matching signature headers, or numbers of patterns.
+/// Ids of matching signature headers.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct IdRecord {
@@ -90,12 +94,26 @@ pub struct IdRecord {
     pub control: u16,
 }
 
+/// Numbers of the patterns in a packet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct HitRecord {
+    /// Up to six numbers, in no order; unused places are zero.
+    pub hits: [u16; HITS_PER_RECORD],
+    /// Low half of the sequence number of the packet.
+    pub sequence: u16,
+    /// Phase, kind, number of patterns in this record.
+    pub control: u16,
+}
+
 const _: () = assert!(size_of::<VerdictRecord>() == RECORD_BYTES);
 const _: () = assert!(size_of::<IdRecord>() == RECORD_BYTES);
 const _: () = assert!(IDS_MAX.is_multiple_of(IDS_PER_RECORD));
 const _: () = assert!(IDS_MAX / IDS_PER_RECORD < LINE_RECORDS);
-// The card's packer lays patterns out like ids.
-const _: () = assert!(HITS_MAX == IDS_MAX && HITS_MAX < 1 << HITS_BITS && HITS_LSB + HITS_BITS <= 16);
+const _: () = assert!(size_of::<HitRecord>() == RECORD_BYTES && HIT_BITS == 8 * size_of::<u16>());
+// The card's packer has room for two records of either.
+const _: () = assert!(HITS_MAX == 2 * HITS_PER_RECORD && IDS_MAX == 2 * IDS_PER_RECORD);
+const _: () = assert!(HITS_MAX < 1 << HITS_BITS && HITS_LSB + HITS_BITS <= 16);
 
 /// `control` of a record.
 pub const fn control(kind: RecordKind, ids: usize, phase: bool) -> u16 {
@@ -131,7 +149,7 @@ pub const fn ids(control: u16) -> usize {
 
 /// `control` of the verdict of a packet with patterns.
 pub const fn verdict_control(ids: usize, hits: usize, phase: bool) -> u16 {
-    control(RecordKind::Verdict, ids, phase) | ((hits & 7) as u16) << HITS_LSB
+    control(RecordKind::Verdict, ids, phase) | ((hits & 0xf) as u16) << HITS_LSB
 }
 
 /// Number of patterns in a verdict's `control`.

@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 
 use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::c2h::{
-    self, HITS_BITS, HITS_LSB, HITS_MAX, IDS_BITS, IDS_LSB, IDS_MAX, IDS_PER_RECORD, IdRecord, LINE_RECORDS,
-    NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
+    self, HITS_BITS, HITS_LSB, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_LSB, IDS_MAX,
+    IDS_PER_RECORD, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
 };
 use wiresift_abi::entry;
 use wiresift_abi::vector::Flags;
@@ -40,7 +40,7 @@ pub struct Verdict {
     pub version: u16,
     ids: [u32; IDS_MAX],
     ids_count: u8,
-    hits: [u32; HITS_MAX],
+    hits: [u16; HITS_MAX],
     hits_count: u8,
 }
 
@@ -52,7 +52,7 @@ impl Verdict {
 
     /// Numbers of the patterns that the card found in the packet, each once, in no order. They say nothing of a
     /// packet with [`Flags::OVERFLOW`].
-    pub fn hits(&self) -> &[u32] {
+    pub fn hits(&self) -> &[u16] {
         &self.hits[..usize::from(self.hits_count)]
     }
 }
@@ -217,7 +217,8 @@ impl Checker {
                 Ok(Event::Nothing)
             }
             RecordKind::Verdict => self.verdict(index, bytemuck::cast(words), posted),
-            RecordKind::Ids | RecordKind::Hits => self.list(index, kind, bytemuck::cast(words)),
+            RecordKind::Ids => self.ids(index, bytemuck::cast(words)),
+            RecordKind::Hits => self.hits(index, bytemuck::cast(words)),
             RecordKind::Committed => self.committed(index, bytemuck::cast(words)),
         }
     }
@@ -272,34 +273,48 @@ impl Checker {
         Ok(self.partly(Partial { verdict, ids: count, hits }))
     }
 
-    /// A record of ids or patterns, of that kind.
-    fn list(&mut self, index: u32, kind: RecordKind, record: IdRecord) -> Result<Event, RecordError> {
+    fn ids(&mut self, index: u32, record: IdRecord) -> Result<Event, RecordError> {
         let Some(mut partial) = self.partial else {
-            return Err(RecordError::Kind { index, is: kind, should: "a verdict" });
+            return Err(RecordError::Kind { index, is: RecordKind::Ids, should: "a verdict" });
         };
-        let missing = if kind == RecordKind::Ids { partial.ids } else { partial.hits };
-        if record.sequence != self.sequence as u16 {
-            let (is, should) = (record.sequence.into(), self.sequence & 0xffff);
-            return Err(RecordError::Sequence { index, is, should });
-        }
-        let (count, should) = (c2h::ids(record.control), missing.min(IDS_PER_RECORD));
-        if count != should {
-            return Err(RecordError::IdCount { index, is: count, should });
-        }
+        self.part_of(index, record.sequence)?;
+        let count = counted(index, record.control, partial.ids.min(IDS_PER_RECORD))?;
         if let Some(&is) = record.ids[count..].iter().find(|id| **id != 0) {
             return Err(RecordError::Number { index, is });
         }
         let verdict = &mut partial.verdict;
-        let (places, taken, missing) = match kind {
-            RecordKind::Ids => (&mut verdict.ids, &mut verdict.ids_count, &mut partial.ids),
-            _ => (&mut verdict.hits, &mut verdict.hits_count, &mut partial.hits),
-        };
         for id in &record.ids[..count] {
-            places[usize::from(*taken)] = number(index, *id)?;
-            *taken += 1;
+            verdict.ids[usize::from(verdict.ids_count)] = number(index, *id)?;
+            verdict.ids_count += 1;
         }
-        *missing -= count;
+        partial.ids -= count;
         Ok(self.partly(partial))
+    }
+
+    fn hits(&mut self, index: u32, record: HitRecord) -> Result<Event, RecordError> {
+        let Some(mut partial) = self.partial else {
+            return Err(RecordError::Kind { index, is: RecordKind::Hits, should: "a verdict" });
+        };
+        self.part_of(index, record.sequence)?;
+        let count = counted(index, record.control, partial.hits.min(HITS_PER_RECORD))?;
+        if let Some(&is) = record.hits[count..].iter().find(|hit| **hit != 0) {
+            return Err(RecordError::Number { index, is: is.into() });
+        }
+        let verdict = &mut partial.verdict;
+        let at = usize::from(verdict.hits_count);
+        verdict.hits[at..at + count].copy_from_slice(&record.hits[..count]);
+        verdict.hits_count += count as u8;
+        partial.hits -= count;
+        Ok(self.partly(partial))
+    }
+
+    /// Whether a record of a list has the number of the packet at hand.
+    fn part_of(&self, index: u32, is: u16) -> Result<(), RecordError> {
+        let should = self.sequence & 0xffff;
+        if u32::from(is) == should {
+            return Ok(());
+        }
+        Err(RecordError::Sequence { index, is: is.into(), should })
     }
 
     /// A verdict is whole when nothing of it is missing.
@@ -333,6 +348,12 @@ impl Checker {
         self.version = version;
         Ok(Event::Committed(version))
     }
+}
+
+/// Number of ids or patterns that a record says it has, which has to be `should`.
+fn counted(index: u32, control: u16, should: usize) -> Result<usize, RecordError> {
+    let is = c2h::ids(control);
+    if is == should { Ok(is) } else { Err(RecordError::IdCount { index, is, should }) }
 }
 
 /// Checks that a rule number or id has no more bits than one has.

@@ -153,9 +153,9 @@ pub fn answer_by(packet: &[u8], tables: u64) -> (Option<u32>, Flags, Vec<u32>) {
 }
 
 /// The patterns that it names beside [`answer_by`].
-pub fn hits_by(packet: &[u8], tables: u64) -> Vec<u32> {
+pub fn hits_by(packet: &[u8], tables: u64) -> Vec<u16> {
     let hash = fnv(0x9e37_79b9_7f4a_7c15 ^ tables, packet);
-    (0..(hash >> 40) % 7).map(|n| (hash >> (13 + n)) as u32 & 0x7fff).collect()
+    (0..(hash >> 40) % 13).map(|n| (hash >> (13 + n)) as u16 & 0x7fff).collect()
 }
 
 fn fnv(start: u64, bytes: &[u8]) -> u64 {

@@ -1,5 +1,6 @@
-// Inside the record packer. What goes into its FIFO (which has a proof of its own) is the record of the
-// result as `abi::c2h` has it; what comes out of the FIFO becomes one to three records; and of those
+// Inside the record packer. What goes into its FIFOs (which have a proof of their own) is the record of the
+// result as `abi::c2h` has it, and the patterns of the same element; what comes out of both becomes one to three records,
+// or, where there are ids and patterns, in two steps up to five; and of those
 // none is lost, doubled or swapped: one of them is marked at an arbitrary moment (`f_mark` and `f_which` are
 // free), its place behind those that wait is counted, and just there it must stand in the line that goes out. A place
 // that no record has is zero, a pad. All lines of a lap have the phase of the lap; what waits goes out soon.
@@ -14,14 +15,33 @@
     wire [127:0] f_in_verdict = out_silent ? 128'h0 : {f_in_control, out_version,
         out_commit ? 32'h0 : {out_length, out_flags}, f_in_acl, out_sequence};
 
-    // What comes out of the FIFO, and the records that it makes.
+    // What comes out of the FIFOs of an element: first verdict and ids, or verdict and patterns; then the patterns.
     wire [251:0] f_word = results$m_axis_tdata;
-    wire [1:0] f_firsts = f_word[249:248], f_seconds = f_word[251:250];
-    wire [119:0] f_ids = f_word[247:128];
-    wire [127:0] f_record_1 = f_firsts == 0 ? 128'h0 : {10'h0, f_firsts, 4'h4, f_word[15:0],
+    wire [196:0] f_found = hits$m_axis_tdata;
+    wire f_there = results$m_axis_tvalid && hits$m_axis_tvalid;
+    wire f_has_both = f_word[249:248] != 0 && f_found[195:192] != 0;
+    reg f_tail_due = 0;
+    wire f_done = go && f_there && (f_tail_due || !f_has_both);
+
+    // Joined, a stage later, and the records that they make.
+    reg f_joined_valid = 0, f_is_tail, f_are_hits;
+    reg [251:0] f_joined;
+    reg [196:0] f_joined_found;
+    wire [3:0] f_hits_count = f_joined_found[195:192], f_hits_behind = f_hits_count - 4'd6;
+    wire [2:0] f_hits_1 = f_hits_count > 6 ? 3'd6 : f_hits_count[2:0];
+    wire [2:0] f_hits_2 = f_hits_count > 6 ? f_hits_behind[2:0] : 3'd0;
+    wire [1:0] f_firsts = f_joined[249:248], f_seconds = f_joined[251:250];
+    wire [119:0] f_ids = f_joined[247:128];
+    wire [127:0] f_ids_1 = f_firsts == 0 ? 128'h0 : {10'h0, f_firsts, 4'h4, f_joined[15:0],
         12'h0, f_firsts > 2 ? f_ids[59:40] : 20'h0, 12'h0, f_firsts > 1 ? f_ids[39:20] : 20'h0, 12'h0, f_ids[19:0]};
-    wire [127:0] f_record_2 = f_seconds == 0 ? 128'h0 : {10'h0, f_seconds, 4'h4, f_word[15:0],
+    wire [127:0] f_ids_2 = f_seconds == 0 ? 128'h0 : {10'h0, f_seconds, 4'h4, f_joined[15:0],
         12'h0, f_seconds > 2 ? f_ids[119:100] : 20'h0, 12'h0, f_seconds > 1 ? f_ids[99:80] : 20'h0, 12'h0, f_ids[79:60]};
+    wire [127:0] f_found_1 = f_hits_1 == 0 ? 128'h0 : {9'h0, f_hits_1, 4'h8, f_joined[15:0], f_joined_found[95:0]};
+    wire [127:0] f_found_2 = f_hits_2 == 0 ? 128'h0 : {9'h0, f_hits_2, 4'h8, f_joined[15:0], f_joined_found[191:96]};
+    wire [127:0] f_record_1 = f_are_hits ? f_found_1 : f_ids_1, f_record_2 = f_are_hits ? f_found_2 : f_ids_2;
+    wire f_has_1 = f_are_hits ? f_hits_1 != 0 : f_firsts != 0, f_has_2 = f_are_hits ? f_hits_2 != 0 : f_seconds != 0;
+    // The verdict says how many patterns there are, and whether there may be more.
+    wire [127:0] f_verdict = f_joined[127:0] | {4'h0, f_hits_count, 120'h0} | {50'h0, f_joined_found[196], 77'h0};
     reg f_fresh_valid = 0;
     reg [383:0] f_fresh;
     reg [1:0] f_fresh_count;
@@ -45,9 +65,15 @@
     always @(posedge clock) begin
         f_first <= 0;
         if (go) begin
-            f_fresh_valid <= results$m_axis_tvalid && f_word[115:113] != 0;
-            f_fresh <= {f_record_2, f_record_1, f_word[127:0]};
-            f_fresh_count <= f_seconds != 0 ? 3 : f_firsts != 0 ? 2 : 1;
+            f_joined_valid <= f_there;
+            f_joined <= f_word;
+            f_joined_found <= f_found;
+            f_is_tail <= f_tail_due;
+            f_are_hits <= f_tail_due || f_word[249:248] == 0;
+            f_tail_due <= f_there && f_has_both && !f_tail_due;
+            f_fresh_valid <= f_joined_valid && f_joined[115:113] != 0;
+            f_fresh <= f_is_tail ? {128'h0, f_record_2, f_record_1} : {f_record_2, f_record_1, f_verdict};
+            f_fresh_count <= (f_has_2 ? 3 : f_has_1 ? 2 : 1) - (f_is_tail && f_has_1);
             f_in_line <= 0;
             if (f_mark_now) begin
                 f_marked <= 1;
@@ -62,22 +88,33 @@
             if (f_line_made) f_records <= f_count >= 4 ? 4 : f_count;
             if (whole_valid$q) f_lines <= f_lines + 1;
         end
-        f_quiet <= go && !flush && !out_valid && results$count == 0 && !results$m_axis_tvalid && !f_fresh_valid
+        f_quiet <= go && !flush && !out_valid && results$count == 0 && !results$m_axis_tvalid
+            && !f_joined_valid && !f_fresh_valid
             && held_count$q != 0 ? f_quiet + 1 : 0;
         if (reset) begin
-            f_fresh_valid <= 0; f_marked <= 0; f_waits <= 0; f_in_line <= 0; f_lines <= 0; f_quiet <= 0;
+            f_joined_valid <= 0; f_tail_due <= 0; f_fresh_valid <= 0; f_marked <= 0; f_waits <= 0; f_in_line <= 0; f_lines <= 0; f_quiet <= 0;
         end
     end
 
-    // The classifier gives no more ids.
-    always @(*) assume (out_ids_count <= 6);
+    // Classifier and matcher give no more.
+    always @(*) assume (out_ids_count <= 6 && hits_count <= 12);
     always @(*) if (f_first) assume (reset);
     always @(*) if (!f_first && !reset) begin
-        assert (results$s_axis_tvalid == out_valid && results$m_axis_tready == go);
+        assert (results$s_axis_tvalid == out_valid && results$m_axis_tready == f_done);
+        assert (hits$s_axis_tvalid == hits_valid && hits$m_axis_tready == f_done);
+        assert (hits$s_axis_tdata == {hits_overflow, hits_count, hits_ids});
         assert (f_in[127:0] == f_in_verdict && f_in[247:128] == out_ids);
         if (!out_commit) assert (f_in[249:248] + f_in[251:250] == out_ids_count && (f_in[249:248] == 3 || f_in[251:250] == 0));
         else assert (f_in[251:248] == 0);
 
+        assert (tail_due$q == f_tail_due && joined_valid$q == f_joined_valid);
+        if (f_tail_due) assert (f_there && f_has_both);
+        if (f_joined_valid) begin
+            assert (joined$q == {f_joined[251:128], f_verdict} && joined_hits$q == f_joined_found[191:0]);
+            assert (first_hits$q == f_hits_1 && second_hits$q == f_hits_2);
+            assert (are_hits$q == f_are_hits && is_tail$q == f_is_tail && has_first$q == f_has_1 && has_second$q == f_has_2);
+            if (f_is_tail) assert (f_are_hits && f_has_1);
+        end
         assert (fresh_valid$q == f_fresh_valid);
         if (f_fresh_valid) assert (fresh$q == f_fresh && fresh_count$q == f_fresh_count);
         if (f_in_line && go)

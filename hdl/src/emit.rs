@@ -17,6 +17,9 @@ pub enum EmitError {
     /// No card is built with these sizes.
     #[error("no card is built for the geometry {0}")]
     Geometry(&'static str),
+    /// There is no thread for a card, which needs a larger stack than threads have.
+    #[error("no thread for the card: {0}")]
+    Thread(#[from] std::io::Error),
     /// RustHDL emitted what the merging pass does not understand.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -41,11 +44,24 @@ pub fn verilog<B: Block>(mut block: B) -> Result<String, EmitError> {
 /// # Errors
 /// See [`EmitError`]; a geometry that is neither [`LINE`] nor [`LAB`] has no card.
 pub fn card_verilog(geometry: &Geometry) -> Result<String, EmitError> {
-    if *geometry == LINE {
-        verilog(LineCard::line())
-    } else if *geometry == LAB {
-        verilog(LabCard::lab())
-    } else {
-        Err(EmitError::Geometry(geometry.name))
-    }
+    with_room(|| {
+        if *geometry == LINE {
+            verilog(LineCard::line())
+        } else if *geometry == LAB {
+            verilog(LabCard::lab())
+        } else {
+            Err(EmitError::Geometry(geometry.name))
+        }
+    })?
+}
+
+/// Does something with cards by value, a few of which are more than the 2 MiB that a thread's stack has.
+///
+/// # Errors
+/// The system gives no thread.
+pub(crate) fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(64 << 20).spawn_scoped(scope, work)?;
+        thread.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
+    })
 }

@@ -140,8 +140,11 @@ fn run(
         for verdict in &verdicts {
             let packet = posted.pop_front().expect("a packet in flight");
             let expected = expected(packet, patterns, geometry);
-            let mut found: Vec<usize> =
-                verdict.hits().iter().map(|number| tables.pattern(*number).expect("a pattern")).collect();
+            let mut found: Vec<usize> = verdict
+                .hits()
+                .iter()
+                .map(|number| tables.pattern(u32::from(*number)).expect("a pattern"))
+                .collect();
             found.sort_unstable();
             if verdict.flags.0 & Flags::OVERFLOW == 0 {
                 assert_eq!(found, expected, "{packet:02x?}");

@@ -43,9 +43,11 @@ fn ids(sequence: u32, ids: &[u32]) -> IdRecord {
     record
 }
 
-fn hits(sequence: u32, numbers: &[u32]) -> IdRecord {
-    let record = ids(sequence, numbers);
-    IdRecord { control: control(RecordKind::Hits, numbers.len(), true), ..record }
+fn hits(sequence: u32, numbers: &[u16]) -> HitRecord {
+    let control = control(RecordKind::Hits, numbers.len(), true);
+    let mut record = HitRecord { sequence: sequence as u16, control, ..HitRecord::default() };
+    record.hits[..numbers.len()].copy_from_slice(numbers);
+    record
 }
 
 fn pad() -> [u64; 2] {
@@ -61,11 +63,11 @@ fn a_verdict_takes_its_patterns_behind_its_ids() {
     let posted = Sixty(3);
     for count in 0..=IDS_MAX {
         let mut checker = Checker::default();
-        let verdict = VerdictRecord { control: c2h::verdict_control(count, 4, true), ..good(0, 0) };
+        let verdict = VerdictRecord { control: c2h::verdict_control(count, 7, true), ..good(0, 0) };
         let mut records: Vec<[u64; 2]> = vec![bytemuck::cast(verdict)];
         let numbers: Vec<u32> = (0..count as u32).collect();
         records.extend(numbers.chunks(3).map(|some| bytemuck::cast::<_, [u64; 2]>(ids(0, some))));
-        records.push(bytemuck::cast(hits(0, &[7, 0, 9])));
+        records.push(bytemuck::cast(hits(0, &[7, 0, 9, 1, 2, 3])));
         for (n, record) in records.iter().enumerate() {
             // A record of the other kind does not do.
             let other = record[1]
@@ -84,14 +86,20 @@ fn a_verdict_takes_its_patterns_behind_its_ids() {
             checker.take(last, bytemuck::cast(hits(0, &[1, 2])), &posted),
             Err(RecordError::IdCount { is: 2, should: 1, .. })
         ));
-        let Ok(Event::Verdict(verdict)) = checker.take(last, bytemuck::cast(hits(0, &[0x7fff])), &posted)
+        let Ok(Event::Verdict(verdict)) = checker.take(last, bytemuck::cast(hits(0, &[0xffff])), &posted)
         else {
             panic!("a verdict");
         };
-        assert_eq!((verdict.ids(), verdict.hits()), (&numbers[..], &[7, 0, 9, 0x7fff][..]));
+        assert_eq!((verdict.ids(), verdict.hits()), (&numbers[..], &[7, 0, 9, 1, 2, 3, 0xffff][..]));
     }
-    let seven = VerdictRecord { control: c2h::verdict_control(0, 7, true), ..good(0, 0) };
-    assert_eq!(first(seven), Err(RecordError::IdCount { index: 0, is: 7, should: HITS_MAX }));
+    let thirteen = VerdictRecord { control: c2h::verdict_control(0, 13, true), ..good(0, 0) };
+    assert_eq!(first(thirteen), Err(RecordError::IdCount { index: 0, is: 13, should: HITS_MAX }));
+    let announced = VerdictRecord { control: c2h::verdict_control(0, 1, true), ..good(0, 0) };
+    let mut checker = Checker::default();
+    assert_eq!(checker.take(0, bytemuck::cast(announced), &posted), Ok(Event::Nothing));
+    let behind = HitRecord { hits: [1, 0, 0, 0, 0, 5], ..hits(0, &[1]) };
+    let refused = checker.take(1, bytemuck::cast(behind), &posted);
+    assert_eq!(refused, Err(RecordError::Number { index: 1, is: 5 }));
     let stray = Checker::default().take(0, bytemuck::cast(hits(0, &[1])), &posted);
     assert!(matches!(stray, Err(RecordError::Kind { is: RecordKind::Hits, .. })));
 }
@@ -137,8 +145,8 @@ fn every_wrong_field_of_a_verdict_has_its_error() {
     );
     assert_eq!(wrong(|r| r.control = 0xb), RecordError::Control { index, control: 0xb });
     assert_eq!(
-        wrong(|r| r.control |= 0x800),
-        RecordError::Control { index, control: good(0, 0).control | 0x800 }
+        wrong(|r| r.control |= 0x1000),
+        RecordError::Control { index, control: good(0, 0).control | 0x1000 }
     );
     assert_ne!(seven, 0);
     let early = Checker::default().take(0, bytemuck::cast(good(0, 0)), &Sixty(0));

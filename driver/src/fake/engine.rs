@@ -3,7 +3,7 @@
 use rand::Rng;
 use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::c2h::{
-    self, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
+    self, HitRecord, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
 };
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{self, CONTROL_ENABLE, Counter, Csr, ErrorCode};
@@ -315,7 +315,7 @@ impl FakeCard {
 fn records_of(
     packet: &[u8],
     (acl, flags, ids): (Option<u32>, Flags, Vec<u32>),
-    hits: &[u32],
+    hits: &[u16],
     sequence: u32,
     version: u16,
 ) -> Vec<[u64; 2]> {
@@ -328,13 +328,17 @@ fn records_of(
         control: c2h::verdict_control(ids.len(), hits.len(), false),
     };
     let mut records = vec![bytemuck::cast(verdict)];
-    for (kind, list) in [(RecordKind::Ids, &ids[..]), (RecordKind::Hits, hits)] {
-        for some in list.chunks(c2h::IDS_PER_RECORD) {
-            let control = c2h::control(kind, some.len(), false);
-            let mut record = IdRecord { ids: [0; 3], sequence: sequence as u16, control };
-            record.ids[..some.len()].copy_from_slice(some);
-            records.push(bytemuck::cast(record));
-        }
+    for some in ids.chunks(c2h::IDS_PER_RECORD) {
+        let control = c2h::control(RecordKind::Ids, some.len(), false);
+        let mut record = IdRecord { sequence: sequence as u16, control, ..IdRecord::default() };
+        record.ids[..some.len()].copy_from_slice(some);
+        records.push(bytemuck::cast(record));
+    }
+    for some in hits.chunks(c2h::HITS_PER_RECORD) {
+        let control = c2h::control(RecordKind::Hits, some.len(), false);
+        let mut record = HitRecord { sequence: sequence as u16, control, ..HitRecord::default() };
+        record.hits[..some.len()].copy_from_slice(some);
+        records.push(bytemuck::cast(record));
     }
     records
 }

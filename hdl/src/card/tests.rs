@@ -11,7 +11,7 @@ use wiresift_abi::h2c::{BatchHeader, BatchKind, packet_lines};
 use wiresift_abi::vector::Flags;
 
 use super::*;
-use crate::emit::{EmitError, card_verilog};
+use crate::emit::{EmitError, card_verilog, with_room};
 use crate::gate::{Clocked, check_text, text_behaves_like};
 use crate::ring::testing::{to_bits, to_bytes};
 
@@ -165,6 +165,10 @@ fn host(lengths: &[u16]) -> Host {
 /// The card answers packets in both simulations, which agree in every cycle.
 #[test]
 fn packets_come_back_as_verdicts() {
+    with_room(answers_packets).unwrap();
+}
+
+fn answers_packets() {
     let lengths = [60u16, 0, 64, 65, 200, 1, 128, 129];
     let mut host = host(&lengths);
     let text = card_verilog(&LAB).unwrap();

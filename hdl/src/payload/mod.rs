@@ -128,7 +128,7 @@ pub struct Matcher<
     pub out_valid: Signal<Out, Bit>,
     /// Patterns found.
     pub out_count: Signal<Out, Bits<HITS_BITS>>,
-    /// Their numbers, each in 20 bits, zero behind the last.
+    /// Their numbers, each in 16 bits, zero behind the last.
     pub out_ids: Signal<Out, Bits<HIT_LIST_BITS>>,
     /// There may be more.
     pub out_overflow: Signal<Out, Bit>,

@@ -28,8 +28,8 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::c2h::{
-    self, HITS_BITS, HITS_LSB, IDS_BITS, IDS_MAX, IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS,
-    RECORD_BYTES, RecordKind, VerdictRecord,
+    self, HIT_BITS, HITS_BITS, HITS_LSB, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_MAX,
+    IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS, RECORD_BYTES, RecordKind, VerdictRecord,
 };
 use wiresift_abi::entry::ID;
 use wiresift_abi::vector::Flags;
@@ -52,12 +52,14 @@ const PART_BITS: usize = 2;
 const WORD_BITS: usize = SECOND_LSB + PART_BITS;
 const FIRST_LSB: usize = RECORD_BITS + LIST_BITS;
 const SECOND_LSB: usize = FIRST_LSB + PART_BITS;
-/// A word of the other FIFO: the patterns, how many go into each record, how many, whether there may be more.
+/// A word of the other FIFO: the patterns, how many, whether there may be more.
 const HITS_WORD_BITS: usize = HITS_OVERFLOW_BIT + 1;
-const HITS_FIRST_LSB: usize = LIST_BITS;
-const HITS_SECOND_LSB: usize = HITS_FIRST_LSB + PART_BITS;
-const HITS_COUNT_LSB: usize = HITS_SECOND_LSB + PART_BITS;
+const HITS_LIST_BITS: usize = HITS_MAX * HIT_BITS;
+const HITS_COUNT_LSB: usize = HITS_LIST_BITS;
 const HITS_OVERFLOW_BIT: usize = HITS_COUNT_LSB + HITS_BITS;
+/// Bits of the patterns in a record, and of their number.
+const HITS_PART_BITS: usize = HITS_PER_RECORD * HIT_BITS;
+const HITS_IN_BITS: usize = 3;
 /// Cycles after which a line is filled up, power of two.
 const WAIT_BITS: usize = 6;
 /// Bits of the number of records that wait or come, at most three.
@@ -81,6 +83,9 @@ const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
 
 const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
 const _: () = assert!(8 * offset_of!(IdRecord, control) == CONTROL_LSB);
+const _: () = assert!(offset_of!(HitRecord, hits) == 0 && 8 * offset_of!(HitRecord, control) == CONTROL_LSB);
+const _: () = assert!(offset_of!(HitRecord, sequence) == offset_of!(IdRecord, sequence));
+const _: () = assert!(HITS_PER_RECORD < 1 << HITS_IN_BITS && HITS_MAX == 2 * HITS_PER_RECORD);
 const _: () = assert!(LINE_RECORDS == 4 && FRESH_RECORDS == 3 && IDS_PER_RECORD == (1 << PART_BITS) - 1);
 const _: () = assert!(c2h::NO_RULE == u32::MAX && ID_BITS < 32 && RecordKind::Pad as u8 == 0);
 
@@ -117,8 +122,8 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub hits_valid: Signal<In, Bit>,
     /// How many.
     pub hits_count: Signal<In, Bits<HITS_BITS>>,
-    /// Their numbers, the first in the low bits.
-    pub hits_ids: Signal<In, Bits<LIST_BITS>>,
+    /// Their numbers, the first in the low bits, zero behind the last.
+    pub hits_ids: Signal<In, Bits<HITS_LIST_BITS>>,
     /// There may be more.
     pub hits_overflow: Signal<In, Bit>,
     /// Pulse: a result left the FIFO.
@@ -152,10 +157,17 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     hits: Fifo<HITS_WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
     slice: RegisterSlice<LINE_BITS>,
     given_back: DFF<Bit>,
-    /// A result with its ids or with its patterns.
+    /// A result with its ids, and the patterns.
     joined: DFF<Bits<WORD_BITS>>,
+    joined_hits: DFF<Bits<HITS_LIST_BITS>>,
+    /// Patterns in the first record of them, and in the second.
+    first_hits: DFF<Bits<HITS_IN_BITS>>,
+    second_hits: DFF<Bits<HITS_IN_BITS>>,
+    /// Records of ids or of patterns behind the verdict: one, two.
+    has_first: DFF<Bit>,
+    has_second: DFF<Bit>,
     joined_valid: DFF<Bit>,
-    /// They are patterns.
+    /// The patterns are to go, not the ids.
     are_hits: DFF<Bit>,
     /// The verdict went before.
     is_tail: DFF<Bit>,
@@ -182,8 +194,8 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     is_deferred: [DFF<Bit>; LINE_RECORDS],
 
     go: Signal<Local, Bit>,
-    hits_first: Signal<Local, Bits<PART_BITS>>,
-    hits_second: Signal<Local, Bits<PART_BITS>>,
+    hits_first: Signal<Local, Bits<HITS_IN_BITS>>,
+    hits_second: Signal<Local, Bits<HITS_IN_BITS>>,
     hits_more: Signal<Local, Bits<HITS_BITS>>,
     both_there: Signal<Local, Bit>,
     has_both: Signal<Local, Bit>,
@@ -192,7 +204,7 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     found: Signal<Local, Bits<HITS_WORD_BITS>>,
     result_ids: Signal<Local, Bits<PART_BITS>>,
     found_count: Signal<Local, Bits<HITS_BITS>>,
-    found_list: Signal<Local, Bits<WORD_BITS>>,
+    result_more: Signal<Local, Bits<PART_BITS>>,
     acl: Signal<Local, Bits<32>>,
     flags: Signal<Local, Bits<16>>,
     length: Signal<Local, Bits<16>>,
@@ -208,6 +220,9 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     part: [Signal<Local, Bits<PART_BITS>>; 2],
     id: [Signal<Local, Bits<RECORD_BITS>>; IDS_MAX],
     ids_end: Signal<Local, Bits<RECORD_BITS>>,
+    hits_end: Signal<Local, Bits<RECORD_BITS>>,
+    first_list: Signal<Local, Bits<HITS_PART_BITS>>,
+    second_list: Signal<Local, Bits<HITS_PART_BITS>>,
     first_ids: Signal<Local, Bits<RECORD_BITS>>,
     second_ids: Signal<Local, Bits<RECORD_BITS>>,
     both: Signal<Local, Bits<BOTH_BITS>>,
@@ -245,15 +260,13 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     ids_control: Constant<Bits<16>>,
     hits_control: Constant<Bits<16>>,
     hits_per_record: Constant<Bits<HITS_BITS>>,
-    hits_first_lsb: Constant<Bits<8>>,
-    hits_second_lsb: Constant<Bits<8>>,
+    whole_hits: Constant<Bits<HITS_IN_BITS>>,
     hits_count_lsb: Constant<Bits<8>>,
     hits_overflow_at: Constant<Bits<8>>,
     verdict_hits_lsb: Constant<Bits<8>>,
     overflow_lsb: Constant<Bits<8>>,
     one_word: Constant<Bits<WORD_BITS>>,
     one_found: Constant<Bits<HITS_WORD_BITS>>,
-    list_mask: Constant<Bits<WORD_BITS>>,
     kind_verdict: Constant<Bits<KIND_BITS>>,
     kind_ids: Constant<Bits<KIND_BITS>>,
     kind_hits: Constant<Bits<KIND_BITS>>,
@@ -261,11 +274,6 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     line_records: Constant<Bits<COUNT_BITS>>,
     none: Constant<Bits<WAITING_BITS>>,
     phases: Constant<Bits<LINE_BITS>>,
-}
-
-/// What is not the list of ids in a word.
-fn list_places() -> Bits<WORD_BITS> {
-    (0..RECORD_BITS).fold(Bits::default(), |bits: Bits<WORD_BITS>, at| bits.replace_bit(at, true))
 }
 
 /// The phase bit of every record of a line.
@@ -315,6 +323,11 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             slice: Default::default(),
             given_back: Default::default(),
             joined: Default::default(),
+            joined_hits: Default::default(),
+            first_hits: Default::default(),
+            second_hits: Default::default(),
+            has_first: Default::default(),
+            has_second: Default::default(),
             joined_valid: Default::default(),
             are_hits: Default::default(),
             is_tail: Default::default(),
@@ -347,7 +360,7 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             found: Default::default(),
             result_ids: Default::default(),
             found_count: Default::default(),
-            found_list: Default::default(),
+            result_more: Default::default(),
             acl: Default::default(),
             flags: Default::default(),
             length: Default::default(),
@@ -363,6 +376,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             part: Default::default(),
             id: Default::default(),
             ids_end: Default::default(),
+            hits_end: Default::default(),
+            first_list: Default::default(),
+            second_list: Default::default(),
             first_ids: Default::default(),
             second_ids: Default::default(),
             both: Default::default(),
@@ -398,16 +414,14 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             committed_control: Constant::new(u64::from(c2h::control(RecordKind::Committed, 0, false)).into()),
             ids_control: Constant::new(u64::from(c2h::control(RecordKind::Ids, 0, false)).into()),
             hits_control: Constant::new(u64::from(c2h::control(RecordKind::Hits, 0, false)).into()),
-            hits_per_record: Constant::new(IDS_PER_RECORD.to_bits()),
-            hits_first_lsb: Constant::new(HITS_FIRST_LSB.to_bits()),
-            hits_second_lsb: Constant::new(HITS_SECOND_LSB.to_bits()),
+            hits_per_record: Constant::new(HITS_PER_RECORD.to_bits()),
+            whole_hits: Constant::new(HITS_PER_RECORD.to_bits()),
             hits_count_lsb: Constant::new(HITS_COUNT_LSB.to_bits()),
             hits_overflow_at: Constant::new(HITS_OVERFLOW_BIT.to_bits()),
             verdict_hits_lsb: Constant::new(VERDICT_HITS_LSB.to_bits()),
             overflow_lsb: Constant::new(OVERFLOW_BIT.to_bits()),
             one_word: Constant::new(1u64.to_bits()),
             one_found: Constant::new(1u64.to_bits()),
-            list_mask: Constant::new(list_places()),
             kind_hits: Constant::new((RecordKind::Hits as u64).into()),
             kind_verdict: Constant::new((RecordKind::Verdict as u64).into()),
             kind_ids: Constant::new((RecordKind::Ids as u64).into()),
@@ -427,6 +441,11 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             clock,
             given_back,
             joined,
+            joined_hits,
+            first_hits,
+            second_hits,
+            has_first,
+            has_second,
             joined_valid,
             are_hits,
             is_tail,
@@ -491,16 +510,7 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         self.results.s_axis_tvalid.next = self.out_valid.val();
         self.hits.clock.next = self.clock.val();
         self.hits.reset.next = self.reset.val();
-        self.hits_more.next = self.hits_count.val() - self.hits_per_record.val();
-        self.hits_first.next = self.hits_count.val().get_bits::<PART_BITS>(0);
-        self.hits_second.next = 0.into();
-        if self.hits_count.val() > self.hits_per_record.val() {
-            self.hits_first.next = self.whole_part.val();
-            self.hits_second.next = self.hits_more.val().get_bits::<PART_BITS>(0);
-        }
-        self.found.next = bit_cast::<HITS_WORD_BITS, LIST_BITS>(self.hits_ids.val())
-            | (bit_cast::<HITS_WORD_BITS, PART_BITS>(self.hits_first.val()) << self.hits_first_lsb.val())
-            | (bit_cast::<HITS_WORD_BITS, PART_BITS>(self.hits_second.val()) << self.hits_second_lsb.val())
+        self.found.next = bit_cast::<HITS_WORD_BITS, HITS_LIST_BITS>(self.hits_ids.val())
             | (bit_cast::<HITS_WORD_BITS, HITS_BITS>(self.hits_count.val()) << self.hits_count_lsb.val());
         if self.hits_overflow.val() {
             self.found.next = self.found.val() | (self.one_found.val() << self.hits_overflow_at.val());
@@ -516,23 +526,19 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         for i in HITS_COUNT_LSB..(HITS_COUNT_LSB + 1) {
             self.found_count.next = self.hits.m_axis_tdata.val().get_bits::<HITS_BITS>(i);
         }
+        for i in SECOND_LSB..(SECOND_LSB + 1) {
+            self.result_more.next = self.results.m_axis_tdata.val().get_bits::<PART_BITS>(i);
+        }
+        self.hits_more.next = self.found_count.val() - self.hits_per_record.val();
+        self.hits_first.next = self.found_count.val().get_bits::<HITS_IN_BITS>(0);
+        self.hits_second.next = 0.into();
+        if self.found_count.val() > self.hits_per_record.val() {
+            self.hits_first.next = self.whole_hits.val();
+            self.hits_second.next = self.hits_more.val().get_bits::<HITS_IN_BITS>(0);
+        }
         self.has_both.next = self.result_ids.val().any() & self.found_count.val().any();
         self.takes_hits.next = self.tail_due.q.val() | !self.result_ids.val().any();
-        // List and numbers of both lie in the same order, in a word behind the record.
-        self.found_list.next =
-            (bit_cast::<WORD_BITS, LIST_BITS>(self.hits.m_axis_tdata.val().get_bits::<LIST_BITS>(0))
-                << self.list_lsb.val())
-                | (bit_cast::<WORD_BITS, PART_BITS>(
-                    self.hits.m_axis_tdata.val().get_bits::<PART_BITS>(self.hits_first_lsb.val().index()),
-                ) << self.first_lsb.val())
-                | (bit_cast::<WORD_BITS, PART_BITS>(
-                    self.hits.m_axis_tdata.val().get_bits::<PART_BITS>(self.hits_second_lsb.val().index()),
-                ) << self.second_lsb.val());
         self.result.next = self.results.m_axis_tdata.val();
-        if self.takes_hits.val() {
-            self.result.next =
-                (self.results.m_axis_tdata.val() & self.list_mask.val()) | self.found_list.val();
-        }
         if self.found_count.val().any() {
             self.result.next = self.result.val()
                 | (bit_cast::<WORD_BITS, HITS_BITS>(self.found_count.val()) << self.verdict_hits_lsb.val());
@@ -552,6 +558,15 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         if self.go.val() {
             self.joined_valid.d.next = self.both_there.val();
             self.joined.d.next = self.result.val();
+            self.joined_hits.d.next = self.hits.m_axis_tdata.val().get_bits::<HITS_LIST_BITS>(0);
+            self.first_hits.d.next = self.hits_first.val();
+            self.second_hits.d.next = self.hits_second.val();
+            self.has_first.d.next = self.result_ids.val().any();
+            self.has_second.d.next = self.result_more.val().any();
+            if self.takes_hits.val() {
+                self.has_first.d.next = self.hits_first.val().any();
+                self.has_second.d.next = self.hits_second.val().any();
+            }
             self.are_hits.d.next = self.takes_hits.val();
             self.is_tail.d.next = self.tail_due.q.val();
             self.tail_due.d.next = self.both_there.val() & self.has_both.val() & !self.tail_due.q.val();
@@ -589,11 +604,6 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         self.ids_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
             << self.id_sequence_lsb.val())
             | (bit_cast::<RECORD_BITS, 16>(self.ids_control.val()) << self.control_lsb.val());
-        if self.are_hits.q.val() {
-            self.ids_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
-                << self.id_sequence_lsb.val())
-                | (bit_cast::<RECORD_BITS, 16>(self.hits_control.val()) << self.control_lsb.val());
-        }
         self.first_ids.next = 0.into();
         self.second_ids.next = 0.into();
         if self.part[0].val().any() {
@@ -608,22 +618,45 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             self.first_ids.next = self.first_ids.val() | (self.id[n].val() << self.id_lsb[n].val());
             self.second_ids.next = self.second_ids.val() | (self.id[n + 3].val() << self.id_lsb[n].val());
         }
+        self.first_list.next = self.joined_hits.q.val().get_bits::<HITS_PART_BITS>(0);
+        for i in HITS_PART_BITS..(HITS_PART_BITS + 1) {
+            self.second_list.next = self.joined_hits.q.val().get_bits::<HITS_PART_BITS>(i);
+        }
+        self.hits_end.next = (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val())
+            << self.id_sequence_lsb.val())
+            | (bit_cast::<RECORD_BITS, 16>(self.hits_control.val()) << self.control_lsb.val());
+        if self.are_hits.q.val() {
+            self.first_ids.next = 0.into();
+            self.second_ids.next = 0.into();
+            if self.first_hits.q.val().any() {
+                self.first_ids.next = self.hits_end.val()
+                    | bit_cast::<RECORD_BITS, HITS_PART_BITS>(self.first_list.val())
+                    | (bit_cast::<RECORD_BITS, HITS_IN_BITS>(self.first_hits.q.val())
+                        << self.count_lsb.val());
+            }
+            if self.second_hits.q.val().any() {
+                self.second_ids.next = self.hits_end.val()
+                    | bit_cast::<RECORD_BITS, HITS_PART_BITS>(self.second_list.val())
+                    | (bit_cast::<RECORD_BITS, HITS_IN_BITS>(self.second_hits.q.val())
+                        << self.count_lsb.val());
+            }
+        }
         if self.go.val() {
             self.fresh_valid.d.next = self.joined_valid.q.val() & self.head_kind.val().any();
             self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.head.val())
                 | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val()) << self.first_place.val())
                 | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.second_place.val());
             self.fresh_count.d.next = 1.into();
-            if self.part[1].val().any() {
+            if self.has_second.q.val() {
                 self.fresh_count.d.next = 3.into();
-            } else if self.part[0].val().any() {
+            } else if self.has_first.q.val() {
                 self.fresh_count.d.next = 2.into();
             }
             if self.is_tail.q.val() {
                 self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val())
                     | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.first_place.val());
                 self.fresh_count.d.next = 1.into();
-                if self.part[1].val().any() {
+                if self.has_second.q.val() {
                     self.fresh_count.d.next = 2.into();
                 }
             }

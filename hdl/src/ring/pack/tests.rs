@@ -34,7 +34,7 @@ impl Outcome {
     fn random(rng: &mut ChaCha8Rng) -> Self {
         let (commit, silent) = (chance(rng, 10), chance(rng, 15));
         // A command has no patterns.
-        let hits = if commit || silent || chance(rng, 50) { 0 } else { below(rng, 7) };
+        let hits = if commit || silent || chance(rng, 50) { 0 } else { below(rng, 13) };
         Self {
             hits: (0..hits).map(|_| rng.next_u32() >> 17).collect(),
             overflow: !commit && !silent && chance(rng, 20),
@@ -84,12 +84,18 @@ impl Outcome {
         }
         words[3] |= u32::from(kind << 1 | (ids as u16) << 4) << 16;
         records.push(words);
-        let lists = [(2, &self.ids[..ids]), (4, &self.hits[..])];
-        for (kind, part) in lists.iter().flat_map(|(kind, list)| list.chunks(3).map(move |part| (kind, part)))
-        {
-            let mut words = [0; 4];
+        let end =
+            |kind: u32, count: usize| (self.sequence & 0xffff) | (kind << 1 | (count as u32) << 4) << 16;
+        for part in self.ids[..ids].chunks(3) {
+            let mut words = [0, 0, 0, end(2, part.len())];
             words[..part.len()].copy_from_slice(part);
-            words[3] = (self.sequence & 0xffff) | (kind << 1 | (part.len() as u32) << 4) << 16;
+            records.push(words);
+        }
+        for part in self.hits.chunks(6) {
+            let mut words = [0, 0, 0, end(4, part.len())];
+            for (n, hit) in part.iter().enumerate() {
+                words[n / 2] |= hit << (16 * (n % 2));
+            }
             records.push(words);
         }
         let bytes = |words: [u32; 4]| -> Vec<u8> { words.into_iter().flat_map(u32::to_le_bytes).collect() };
@@ -116,8 +122,11 @@ impl Outcome {
 
     fn offer_hits<const D: usize, const C: usize>(&self, uut: &mut Pack<D, C>) {
         uut.hits_count.next = self.hits.len().to_bits();
-        let list = self.hits.iter().rev().fold(0u128, |list, id| list << 20 | u128::from(*id));
-        uut.hits_ids.next = to_bits(&list.to_le_bytes()[..15]);
+        let mut list = [0; 24];
+        for (place, hit) in list.chunks_exact_mut(2).zip(&self.hits) {
+            place.copy_from_slice(&(*hit as u16).to_le_bytes());
+        }
+        uut.hits_ids.next = to_bits(&list);
         uut.hits_overflow.next = self.overflow;
     }
 }
@@ -252,7 +261,7 @@ fn check(outcomes: &[Outcome], ran: &Ran, first: u32) {
     assert_eq!(ran.credits, outcomes.len());
     let packets: Vec<&Outcome> = outcomes.iter().filter(|o| !o.silent && !o.commit).collect();
     let count = |what: &dyn Fn(&Outcome) -> bool| packets.iter().filter(|o| what(o)).count() as u64;
-    let ids: usize = packets.iter().map(|o| o.ids.len().div_ceil(3) + o.hits.len().div_ceil(3)).sum();
+    let ids: usize = packets.iter().map(|o| o.ids.len().div_ceil(3) + o.hits.len().div_ceil(6)).sum();
     let expected = [
         packets.len() as u64,
         ids as u64,
@@ -291,7 +300,7 @@ fn every_result_of_every_size_meets_every_fill() {
     // Each number of ids behind each number of records that wait.
     for before in 0..4 {
         for ids in 0..=6 {
-            for hits in 0..=6 {
+            for hits in 0..=12 {
                 let mut outcomes: Vec<Outcome> = (0..before).map(|n| Outcome::plain(n, 0)).collect();
                 let hits = (0..hits).map(|n| n * 0x1357).collect();
                 outcomes.push(Outcome { hits, ..Outcome::plain(0xabcd_1234, ids) });

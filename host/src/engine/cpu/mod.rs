@@ -94,7 +94,7 @@ pub struct Headed<'a> {
     /// The header vector.
     pub header: Header,
     /// The card's numbers of the patterns that it found in the packet; `None` where the host is to seek all of them.
-    pub hits: Option<&'a [u32]>,
+    pub hits: Option<&'a [u16]>,
 }
 
 impl CpuEngine {

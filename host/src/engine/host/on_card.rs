@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
+use wiresift_abi::c2h::HIT_BITS;
 
 use super::rules::{HostError, sought_pattern};
 use crate::metadata::Metadata;
@@ -88,8 +89,7 @@ impl OnCard {
             let own = pattern.and_then(|pattern| numbers.get(&(pattern.bytes, pattern.nocase)).copied());
             let own = own.ok_or(HostError::NoPattern { number, sid: signature.sid })?;
             let number = number as usize;
-            // A verdict names 20 bits.
-            if number >> 20 != 0 {
+            if number >> HIT_BITS != 0 {
                 return Err(HostError::NoPattern { number: number as u32, sid: signature.sid });
             }
             if on_card.numbers.len() <= number {
@@ -128,8 +128,8 @@ impl OnCard {
     }
 
     /// The host's number of a pattern of the card's.
-    pub fn number(&self, hit: u32) -> Option<u32> {
-        self.numbers.get(hit as usize).copied().filter(|number| *number != NONE)
+    pub fn number(&self, hit: u16) -> Option<u32> {
+        self.numbers.get(usize::from(hit)).copied().filter(|number| *number != NONE)
     }
 
     /// Whether a pattern on the card is in a payload: the card says that it, or a part of it, is somewhere in the packet.

@@ -289,7 +289,7 @@ impl HostRules {
     }
 
     /// Whether a number of the card's is that of a pattern.
-    pub fn is_pattern(&self, hit: u32) -> bool {
+    pub fn is_pattern(&self, hit: u16) -> bool {
         self.on_card.number(hit).is_some()
     }
 

@@ -292,11 +292,11 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
                 let pattern = sought_pattern(&metadata.signatures[place as usize]).unwrap().bytes;
                 packet.windows(pattern.len()).any(|window| window == pattern)
             };
-            let hits: Vec<u32> = metadata
+            let hits: Vec<u16> = metadata
                 .patterns
                 .iter()
                 .filter(|(number, place)| is_in(*place) || (number + n) % 4 == 0)
-                .map(|(number, _)| *number)
+                .map(|(number, _)| *number as u16)
                 .collect();
             let decision = named.decide(packet, 0, &Headed { hits: Some(&hits), ..*headed });
             assert_eq!(decision, expected, "{payload:02x?}");
