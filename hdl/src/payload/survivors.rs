@@ -12,7 +12,8 @@
 //! (`overflow`). The ends of elements always find room: at most as many as there are credits are under way.
 //!
 //! A beat that leaves the FIFO is taken apart: in each cycle one group of four lanes that has hits goes on, then one hit
-//! of the group. An end without hits is a survivor with `hit` low.
+//! of the group. An end without hits is a survivor with `hit` low. Whether a hit is the last of its group, and a group the
+//! last of its beat, stands in a register: the next beat is let in by it.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
@@ -85,12 +86,18 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     open_four: DFF<Bits<LANES>>,
     open_three: DFF<Bits<LANES>>,
     groups: DFF<Bits<GROUPS>>,
+    /// Not more than one of them is left.
+    last_group: DFF<Bit>,
+    /// By group: it has not more than one hit.
+    singles: DFF<Bits<GROUPS>>,
     // A group of it.
     group_open: DFF<Bit>,
     group_last: DFF<Bit>,
     group_info: DFF<Bits<INFO_BITS>>,
     group: DFF<Bits<4>>,
     group_hits: DFF<Bits<GROUP_HITS>>,
+    /// Not more than one of them is left.
+    last_hit: DFF<Bit>,
 
     any: Signal<Local, Bit>,
     close: Signal<Local, Bit>,
@@ -106,6 +113,18 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     lanes4: Signal<Local, Bits<4>>,
     lanes3: Signal<Local, Bits<4>>,
     chosen_hits: Signal<Local, Bits<GROUP_HITS>>,
+    chosen_single: Signal<Local, Bit>,
+    next_singles: Signal<Local, Bits<GROUPS>>,
+    four_bits: Signal<Local, Bits<4>>,
+    low_pair: Signal<Local, Bits<2>>,
+    high_pair: Signal<Local, Bits<2>>,
+    two_of_four: Signal<Local, Bit>,
+    three_of_four: Signal<Local, Bit>,
+    one_seen: Signal<Local, Bit>,
+    two_seen: Signal<Local, Bit>,
+    three_seen: Signal<Local, Bit>,
+    hits_after_two: Signal<Local, Bit>,
+    groups_after_two: Signal<Local, Bit>,
     rest: Signal<Local, Bits<GROUPS>>,
     marks: Signal<Local, Bits<GROUPS>>,
     next_eight: Signal<Local, Bits<LANES>>,
@@ -173,11 +192,14 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             open_four: DFF::default(),
             open_three: DFF::default(),
             groups: DFF::default(),
+            last_group: DFF::default(),
+            singles: DFF::default(),
             group_open: DFF::default(),
             group_last: DFF::default(),
             group_info: DFF::default(),
             group: DFF::default(),
             group_hits: DFF::default(),
+            last_hit: DFF::default(),
             any: Signal::default(),
             close: Signal::default(),
             info: Signal::default(),
@@ -192,6 +214,18 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             lanes4: Signal::default(),
             lanes3: Signal::default(),
             chosen_hits: Signal::default(),
+            chosen_single: Signal::default(),
+            next_singles: Signal::default(),
+            four_bits: Signal::default(),
+            low_pair: Signal::default(),
+            high_pair: Signal::default(),
+            two_of_four: Signal::default(),
+            three_of_four: Signal::default(),
+            one_seen: Signal::default(),
+            two_seen: Signal::default(),
+            three_seen: Signal::default(),
+            hits_after_two: Signal::default(),
+            groups_after_two: Signal::default(),
             rest: Signal::default(),
             marks: Signal::default(),
             next_eight: Signal::default(),
@@ -231,7 +265,7 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
     fn update(&mut self) {
         dff_setup!(
             self, clock, lost, full, far, push, entry, open, open_info, open_eight, open_four, open_three,
-            groups, group_open, group_last, group_info, group, group_hits
+            groups, last_group, singles, group_open, group_last, group_info, group, group_hits, last_hit
         );
         self.fifo.clock.next = self.clock.val();
         self.fifo.reset.next = self.reset.val();
@@ -301,22 +335,47 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
             self.survivor.next = self.survivor.val() | (self.one_there.val() << self.hit_at.val());
         }
         for i in LAST_AT..(LAST_AT + 1) {
-            if self.group_info.q.val().get_bit(i) & self.group_last.q.val() & !self.rest_hits.val().any() {
+            if self.group_info.q.val().get_bit(i) & self.group_last.q.val() & self.last_hit.q.val() {
                 self.survivor.next = self.survivor.val() | (self.one_there.val() << self.end_at.val());
             }
         }
         self.slice.s_axis_tdata.next = self.survivor.val();
         self.slice.s_axis_tvalid.next = self.group_open.q.val();
+        // More than two hits in the group: more than one behind the first.
+        self.one_seen.next = false;
+        self.two_seen.next = false;
+        self.three_seen.next = false;
+        for i in 0..3 {
+            self.four_bits.next = self.group_hits.q.val().get_bits::<4>(i * 4);
+            self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
+            self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
+            self.two_of_four.next = self.low_pair.val().all()
+                | self.high_pair.val().all()
+                | (self.low_pair.val().any() & self.high_pair.val().any());
+            self.three_of_four.next = (self.low_pair.val().all() & self.high_pair.val().any())
+                | (self.high_pair.val().all() & self.low_pair.val().any());
+            self.three_seen.next = self.three_seen.val()
+                | self.three_of_four.val()
+                | (self.two_seen.val() & self.four_bits.val().any())
+                | (self.one_seen.val() & self.two_of_four.val());
+            self.two_seen.next = self.two_seen.val()
+                | self.two_of_four.val()
+                | (self.one_seen.val() & self.four_bits.val().any());
+            self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
+        }
+        self.hits_after_two.next = self.three_seen.val();
         if self.take_hit.val() {
             self.group_hits.d.next = self.rest_hits.val();
+            self.last_hit.d.next = !self.hits_after_two.val();
         }
 
         // One group of a beat.
-        self.take_group.next = self.open.q.val()
-            & (!self.group_open.q.val() | (self.take_hit.val() & !self.rest_hits.val().any()));
+        self.take_group.next =
+            self.open.q.val() & (!self.group_open.q.val() | (self.take_hit.val() & self.last_hit.q.val()));
         self.found.next = false;
         self.chosen.next = self.zero.val();
         self.chosen_hits.next = 0.into();
+        self.chosen_single.next = true;
         self.rest.next = self.groups.q.val();
         for i in 0..GROUPS {
             self.lanes8.next = self.open_eight.q.val().get_bits::<4>(i * 4);
@@ -328,23 +387,49 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
                 self.chosen_hits.next = bit_cast::<GROUP_HITS, 4>(self.lanes8.val())
                     | (bit_cast::<GROUP_HITS, 4>(self.lanes4.val()) << self.hits_four_at.val())
                     | (bit_cast::<GROUP_HITS, 4>(self.lanes3.val()) << self.hits_three_at.val());
+                self.chosen_single.next = self.singles.q.val().get_bit(i);
                 self.rest.next = self.rest.val().replace_bit(i, false);
             }
         }
-        if self.take_hit.val() & !self.rest_hits.val().any() {
+        // More than two groups of the beat.
+        self.one_seen.next = false;
+        self.two_seen.next = false;
+        self.three_seen.next = false;
+        for i in 0..(GROUPS / 4) {
+            self.four_bits.next = self.groups.q.val().get_bits::<4>(i * 4);
+            self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
+            self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
+            self.two_of_four.next = self.low_pair.val().all()
+                | self.high_pair.val().all()
+                | (self.low_pair.val().any() & self.high_pair.val().any());
+            self.three_of_four.next = (self.low_pair.val().all() & self.high_pair.val().any())
+                | (self.high_pair.val().all() & self.low_pair.val().any());
+            self.three_seen.next = self.three_seen.val()
+                | self.three_of_four.val()
+                | (self.two_seen.val() & self.four_bits.val().any())
+                | (self.one_seen.val() & self.two_of_four.val());
+            self.two_seen.next = self.two_seen.val()
+                | self.two_of_four.val()
+                | (self.one_seen.val() & self.four_bits.val().any());
+            self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
+        }
+        self.groups_after_two.next = self.three_seen.val();
+        if self.take_hit.val() & self.last_hit.q.val() {
             self.group_open.d.next = false;
         }
         if self.take_group.val() {
             self.group_open.d.next = true;
-            self.group_last.d.next = !self.rest.val().any();
+            self.group_last.d.next = self.last_group.q.val();
             self.group_info.d.next = self.open_info.q.val();
             self.group.d.next = self.chosen.val();
             self.group_hits.d.next = self.chosen_hits.val();
+            self.last_hit.d.next = self.chosen_single.val();
             self.groups.d.next = self.rest.val();
+            self.last_group.d.next = !self.groups_after_two.val();
         }
 
         // One beat of the queue.
-        self.take_beat.next = !self.open.q.val() | (self.take_group.val() & !self.rest.val().any());
+        self.take_beat.next = !self.open.q.val() | (self.take_group.val() & self.last_group.q.val());
         self.fifo.m_axis_tready.next = self.take_beat.val();
         self.next_eight.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(0);
         self.next_four.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(self.four_at.val().index());
@@ -358,7 +443,39 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
                     | self.next_three.val().get_bits::<4>(i * 4).any(),
             );
         }
+        self.next_singles.next = 0.into();
+        for i in 0..GROUPS {
+            self.one_seen.next = false;
+            self.two_seen.next = false;
+            for n in 0..3 {
+                self.four_bits.next = self.fifo.m_axis_tdata.val().get_bits::<4>((n * LANES) + (i * 4));
+                self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
+                self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
+                self.two_seen.next = self.two_seen.val()
+                    | self.low_pair.val().all()
+                    | self.high_pair.val().all()
+                    | (self.low_pair.val().any() & self.high_pair.val().any())
+                    | (self.one_seen.val() & self.four_bits.val().any());
+                self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
+            }
+            self.next_singles.next = self.next_singles.val().replace_bit(i, !self.two_seen.val());
+        }
+        self.one_seen.next = false;
+        self.two_seen.next = false;
+        for i in 0..(GROUPS / 4) {
+            self.four_bits.next = self.marks.val().get_bits::<4>(i * 4);
+            self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
+            self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
+            self.two_seen.next = self.two_seen.val()
+                | self.low_pair.val().all()
+                | self.high_pair.val().all()
+                | (self.low_pair.val().any() & self.high_pair.val().any())
+                | (self.one_seen.val() & self.four_bits.val().any());
+            self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
+        }
         if self.take_beat.val() {
+            self.singles.d.next = self.next_singles.val();
+            self.last_group.d.next = !self.two_seen.val();
             self.open.d.next = self.fifo.m_axis_tvalid.val();
             self.open_info.d.next =
                 self.fifo.m_axis_tdata.val().get_bits::<INFO_BITS>(self.info_at.val().index());
