@@ -61,12 +61,13 @@ const _: () = assert!(NARROW_BITS == 232 && WIDE_BITS == 424);
 
 /// Entries of a TCAM at most.
 pub const TCAM_ENTRIES_MAX: usize = 128;
-/// Key bits that one row memory of the TCAM is addressed with.
-pub const TCAM_CHUNK_BITS: usize = 6;
+/// Key bits that one row memory of the TCAM is addressed with: 16 rows are what a LUT RAM of every family holds at least,
+/// and a key is written in as many cycles.
+pub const TCAM_CHUNK_BITS: usize = 4;
 /// Key bits that the TCAM compares bit by bit: both addresses, protocol, class, `aux`, in this
 /// order; the ports are compared as ranges beside it.
 pub const TCAM_KEY_BITS: usize = 128 + 128 + 8 + 8 + 16;
-/// Row memories of the TCAM: chunk `c` is addressed with bits `c * 6 .. c * 6 + 6` of its key.
+/// Row memories of the TCAM: chunk `c` is addressed with bits `c * 4 .. c * 4 + 4` of its key.
 pub const TCAM_CHUNKS: usize = TCAM_KEY_BITS / TCAM_CHUNK_BITS;
 const _: () = assert!(TCAM_KEY_BITS.is_multiple_of(TCAM_CHUNK_BITS));
 /// Bits of half a TCAM key: what one command carries of value and mask. In the command's data the

@@ -139,7 +139,7 @@ fn all_captures_with_signatures_that_fit_the_small_card() {
         for line in String::from_utf8_lossy(&std::fs::read(path).unwrap()).lines() {
             let Some((header, _)) = line.split_once('(') else { continue };
             let fits = header.starts_with("alert") && header.len() < 60 && !header.contains('!');
-            if fits && line.contains("content:") && (headers.len() < 40 || headers.contains(header)) {
+            if fits && line.contains("content:") && (headers.len() < 24 || headers.contains(header)) {
                 headers.insert(header.to_owned());
                 writeln!(text, "{line}").unwrap();
             }

@@ -162,6 +162,7 @@ pub struct Classifier<
     tables: Signal<Local, Bits<MAX_TABLES>>,
     slots: Signal<Local, Bits<{ WAYS * MAX_SLOTS }>>,
     found: Vec<Signal<Local, List>>,
+    empty: Constant<List>,
     answer: Signal<Local, Answer>,
     idle: Constant<Op>,
     every_table: Constant<Bits<MAX_TABLES>>,
@@ -176,15 +177,15 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
     /// style `wide`.
     ///
     /// # Panics
-    /// Where they are not, or where tables and groups of TCAM entries are not a power of two together.
+    /// Where they are not, or where there are fewer than three tables and groups of TCAM entries together.
     pub fn new(geometry: &Geometry, wide: RamStyle) -> Self {
         assert!(geometry.narrow_buckets_log2 as usize == NARROW_LOG2);
         assert!(geometry.wide_buckets_log2 as usize == WIDE_LOG2);
         assert!(geometry.tcam_entries == ENTRIES && WAYS * geometry.bucket_slots == CANDIDATES);
-        let lists = geometry.tables() + ENTRIES / CANDIDATES;
-        assert!(
-            lists.is_power_of_two() && lists >= 4 && geometry.narrow_tables >= 1 && geometry.wide_tables >= 1
-        );
+        assert!(geometry.narrow_tables >= 1 && geometry.wide_tables >= 1);
+        // The tree that merges lists is whole: where there are too few, empty ones fill it up.
+        let lists = (geometry.tables() + ENTRIES / CANDIDATES).next_power_of_two();
+        assert!(lists >= 4);
         let list_stage = LIST_STAGE + lists.ilog2() as usize;
         Self {
             clock: Signal::default(),
@@ -242,6 +243,11 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             tables: Signal::default(),
             slots: Signal::default(),
             found: vec![Signal::default(); lists],
+            empty: Constant::new(List {
+                acl: (1u64 << ID_BITS).to_bits(),
+                count: 1.into(),
+                ..List::default()
+            }),
             answer: Signal::default(),
             idle: Constant::new(Op::default()),
             every_table: Constant::new(Bits::<MAX_TABLES>::mask()),
@@ -398,6 +404,9 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             for i in 0..(self.tcam.found.len()) {
                 self.found[n + i].next = self.tcam.found[i].val();
             }
+        }
+        for i in (self.narrow.len() + self.wide.len() + self.tcam.found.len())..(self.found.len()) {
+            self.found[i].next = self.empty.val();
         }
         // A heap: node i has the children 2 i + 1 and 2 i + 2; the lowest nodes have lists instead.
         for n in (self.found.len() / 2 - 1)..(self.found.len() / 2) {
