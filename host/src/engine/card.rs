@@ -2,9 +2,9 @@
 //!
 //! Packets go into the ring in order and their verdicts come out in order. What the card leaves to the
 //! host is decided on the CPU engine at its place in that order: packets that are too long for the
-//! ring, and verdicts with DEFER or CUT (docs/packet-semantics.md). Where a verdict says OVERFLOW only the patterns are sought
-//! by the host. A fault of the card is mended by the
-//! driver where a reset mends it; no packet is lost or decided twice.
+//! ring, and the headers of verdicts with DEFER or CUT (docs/packet-semantics.md). Patterns are sought on the host where a
+//! verdict says OVERFLOW; else those that the card named count, whoever decided the headers. A fault of the card is mended by
+//! the driver where a reset mends it; no packet is lost or decided twice.
 //!
 //! New rules are posted behind the packets of the batches before them. A verdict is read by the metadata of
 //! the version that its batch was submitted under, and must carry that version; the CPU engine follows
@@ -236,7 +236,7 @@ impl<T: Transport> CardDevice<T> {
                 }
                 self.left.jumbo += 1;
                 pending
-                    .decide_by(&mut self.tables, &mut self.host)
+                    .decide_by(&mut self.tables, &mut self.host, None)
                     .map_err(|error| behind(self.name, error))?;
             }
         }
@@ -255,11 +255,17 @@ impl<T: Transport> CardDevice<T> {
             let (packet, by) = (verdict.packet, verdict.version);
             return Err(self.broken(format!("packet {packet} decided by version {by} instead of {version}")));
         }
+        if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_pattern(**hit)) {
+            return Err(self.broken(format!("a verdict names pattern {hit}")));
+        }
+        self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);
         if verdict.flags.0 & (Flags::DEFER | Flags::CUT) != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
             let pending = &mut self.batches[at];
-            pending.decide_by(&mut self.tables, &mut self.host).map_err(|error| behind(self.name, error))?;
+            let hits = named(verdict);
+            let decided = pending.decide_by(&mut self.tables, &mut self.host, hits);
+            decided.map_err(|error| behind(self.name, error))?;
         } else {
             if let Some(id) = verdict.acl.filter(|id| host.metadata().acl_place(*id).is_none()) {
                 return Err(self.broken(format!("a verdict names ACL rule {id}")));
@@ -267,10 +273,6 @@ impl<T: Transport> CardDevice<T> {
             if let Some(id) = verdict.ids().iter().find(|id| **id as usize >= host.headers()) {
                 return Err(self.broken(format!("a verdict names signature header {id}")));
             }
-            if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_pattern(**hit)) {
-                return Err(self.broken(format!("a verdict names pattern {hit}")));
-            }
-            self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);
             self.batches[at].decide_with(&mut self.host, verdict);
         }
         self.answered += 1;
@@ -341,6 +343,11 @@ fn is_jumbo(packet: &[u8]) -> bool {
     packet.len() > PACKET_BYTES_MAX
 }
 
+/// The patterns that a verdict names, where it names all.
+fn named(verdict: &Verdict) -> Option<&[u16]> {
+    (verdict.flags.0 & Flags::OVERFLOW == 0).then(|| verdict.hits())
+}
+
 impl Pending {
     fn is_decided(&self) -> bool {
         self.decisions.len() == self.batch.len()
@@ -351,14 +358,19 @@ impl Pending {
         (!self.is_decided()).then(|| self.batch.packet(self.decisions.len()))
     }
 
-    /// Decides the first packet without a decision on the host alone.
-    fn decide_by(&mut self, tables: &mut HostTables, host: &mut HostEngine) -> Result<(), EngineError> {
+    /// Decides the first packet without a decision by the host's tables, and by the patterns that a card named.
+    fn decide_by(
+        &mut self,
+        tables: &mut HostTables,
+        host: &mut HostEngine,
+        hits: Option<&[u16]>,
+    ) -> Result<(), EngineError> {
         let at = self.decisions.len();
         let Self { batch, rules, decisions, .. } = self;
         let engine = tables.at(rules.version)?;
         host.follow(&rules.host);
         engine.classify(std::iter::once(batch.packet(at)), |packet, headed| {
-            decisions.push(host.decide(packet, batch.info(at).nanos, headed));
+            decisions.push(host.decide(packet, batch.info(at).nanos, &Headed { hits, ..*headed }));
         });
         Ok(())
     }
@@ -368,8 +380,8 @@ impl Pending {
         let at = self.decisions.len();
         let packet = self.batch.packet(at);
         let header = Header { flags: verdict.flags.0 & !Flags::OVERFLOW, ..Header::of(packet) };
-        let hits = Some(verdict.hits()).filter(|_| verdict.flags.0 & Flags::OVERFLOW == 0);
         host.follow(&self.rules.host);
+        let hits = named(verdict);
         let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header, hits };
         self.decisions.push(host.decide(packet, self.batch.info(at).nanos, &headed));
     }
