@@ -115,6 +115,7 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     chosen_hits: Signal<Local, Bits<GROUP_HITS>>,
     chosen_single: Signal<Local, Bit>,
     next_singles: Signal<Local, Bits<GROUPS>>,
+    next_hits: Signal<Local, Bits<GROUP_HITS>>,
     four_bits: Signal<Local, Bits<4>>,
     low_pair: Signal<Local, Bits<2>>,
     high_pair: Signal<Local, Bits<2>>,
@@ -216,6 +217,7 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             chosen_hits: Signal::default(),
             chosen_single: Signal::default(),
             next_singles: Signal::default(),
+            next_hits: Signal::default(),
             four_bits: Signal::default(),
             low_pair: Signal::default(),
             high_pair: Signal::default(),
@@ -445,10 +447,16 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
         }
         self.next_singles.next = 0.into();
         for i in 0..GROUPS {
+            self.lanes8.next = self.next_eight.val().get_bits::<4>(i * 4);
+            self.lanes4.next = self.next_four.val().get_bits::<4>(i * 4);
+            self.lanes3.next = self.next_three.val().get_bits::<4>(i * 4);
+            self.next_hits.next = bit_cast::<GROUP_HITS, 4>(self.lanes8.val())
+                | (bit_cast::<GROUP_HITS, 4>(self.lanes4.val()) << self.hits_four_at.val())
+                | (bit_cast::<GROUP_HITS, 4>(self.lanes3.val()) << self.hits_three_at.val());
             self.one_seen.next = false;
             self.two_seen.next = false;
             for n in 0..3 {
-                self.four_bits.next = self.fifo.m_axis_tdata.val().get_bits::<4>((n * LANES) + (i * 4));
+                self.four_bits.next = self.next_hits.val().get_bits::<4>(n * 4);
                 self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
                 self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
                 self.two_seen.next = self.two_seen.val()

@@ -6,6 +6,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use wiresift_abi::c2h::{HIT_BITS, HITS_MAX};
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::payload::{CLASSES, Pattern, Secret, Tables};
 
@@ -214,8 +215,9 @@ macro_rules! cycle {
             $driver.waits = false;
         }
         if uut.out_valid.val() {
-            let ids: Vec<u32> =
-                (0..6).map(|n| uut.out_ids.val().get_bits::<20>(20 * n).index() as u32).collect();
+            let ids: Vec<u32> = (0..HITS_MAX)
+                .map(|n| uut.out_ids.val().get_bits::<HIT_BITS>(HIT_BITS * n).index() as u32)
+                .collect();
             $driver.answer(uut.out_count.val().index(), &ids, uut.out_overflow.val());
         }
         uut.classified.next = $driver.classified();
@@ -284,9 +286,10 @@ fn dense_traffic_is_flagged_and_never_wrong() {
 
 #[test]
 fn a_slow_stream_is_never_flagged_but_for_long_lists() {
-    let items = stimulus(&LAB, 6, 100, 0.5);
-    let long = items.iter().filter(|item| item.hits.len() > 6).count();
+    let items = stimulus(&LAB, 6, 100, 0.8);
+    let long = items.iter().filter(|item| item.hits.len() > HITS_MAX).count();
     let (driver, _) = run_lab(items, 0.15, 7);
+    assert!(long > 0);
     assert_eq!(driver.flagged, long);
 }
 
