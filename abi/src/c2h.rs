@@ -110,7 +110,7 @@ const _: () = assert!(size_of::<VerdictRecord>() == RECORD_BYTES);
 const _: () = assert!(size_of::<IdRecord>() == RECORD_BYTES);
 const _: () = assert!(IDS_MAX.is_multiple_of(IDS_PER_RECORD));
 const _: () = assert!(IDS_MAX / IDS_PER_RECORD < LINE_RECORDS);
-const _: () = assert!(size_of::<HitRecord>() == RECORD_BYTES && HIT_BITS == 8 * size_of::<u16>());
+const _: () = assert!(size_of::<HitRecord>() == RECORD_BYTES && HIT_BITS == u16::BITS as usize);
 // The card's packer has room for two records of either.
 const _: () = assert!(HITS_MAX == 2 * HITS_PER_RECORD && IDS_MAX == 2 * IDS_PER_RECORD);
 const _: () = assert!(HITS_MAX < 1 << HITS_BITS && HITS_LSB + HITS_BITS <= 16);
