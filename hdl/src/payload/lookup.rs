@@ -8,7 +8,8 @@
 //!
 //! Two cycles for the hash of the window at its place in the region, two for the index (both ways read, tags
 //! compared). A window with several patterns stands for a cycle with each; `go` is low meanwhile. Commands write rows
-//! of the secret and buckets; when one comes no window is under way.
+//! of the secret and buckets; when one comes no window is under way. While `hurry` is high one pattern of a window is named, and
+//! the check says with `overflow` that there are others.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
@@ -44,6 +45,8 @@ pub struct Lookup<
     pub check: Signal<In, Check>,
     /// Its region.
     pub region: Signal<In, Bits<REGION_BITS>>,
+    /// Too much waits.
+    pub hurry: Signal<In, Bit>,
     /// There is a command.
     pub command: Signal<In, Bit>,
     /// Its line.
@@ -143,6 +146,7 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             reset: Signal::default(),
             check: Signal::default(),
             region: Signal::default(),
+            hurry: Signal::default(),
             command: Signal::default(),
             operand: Signal::default(),
             go: Signal::default(),
@@ -339,14 +343,23 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             self.more5.d.next = 0.into();
             self.stall.d.next = false;
             if self.check4.q.val().valid & self.check4.q.val().hit {
-                self.more5.d.next = self.more4.q.val();
-                self.stall.d.next = self.more4.q.val().any();
+                if self.hurry.val() {
+                    self.check5.d.next.overflow = self.check4.q.val().overflow | self.more4.q.val().any();
+                } else {
+                    self.more5.d.next = self.more4.q.val();
+                    self.stall.d.next = self.more4.q.val().any();
+                }
             }
         } else {
             // And the others.
             self.first5.d.next = self.first5.q.val() + self.one.val();
             self.more5.d.next = self.more5.q.val() - self.one_more.val();
             self.stall.d.next = self.more5.q.val() != self.one_more.val();
+            if self.hurry.val() & (self.more5.q.val() != self.one_more.val()) {
+                self.more5.d.next = 0.into();
+                self.stall.d.next = false;
+                self.check5.d.next.overflow = true;
+            }
         }
         self.out_check.next.valid = self.check5.q.val().valid;
         self.out_check.next.hit = self.check5.q.val().hit;

@@ -19,7 +19,7 @@ use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::c2h::HITS_BITS;
 use wiresift_abi::command::DATA_LSB;
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
-use wiresift_abi::payload::pattern_bits;
+use wiresift_abi::payload::{backlog_max, pattern_bits};
 
 pub mod bitmaps;
 pub mod collect;
@@ -41,7 +41,7 @@ use issue::Issue;
 use layout::BEAT_NUMBER_BITS;
 use lookup::Lookup;
 use region::Region;
-use survivors::{INFO_BITS, Survivors};
+use survivors::{INFO_BITS, QUEUE_COUNT, Survivors};
 use tap::Tap;
 
 macro_rules! matcher_of {
@@ -144,6 +144,15 @@ pub struct Matcher<
     index_waits: DFF<Bit>,
     owed: DFF<Bit>,
     paid: DFF<Bit>,
+    /// Elements whose answer has not come.
+    under_way: DFF<Bits<QUEUE_COUNT>>,
+    /// These, and lines of beats in the queue.
+    backlog: DFF<Bits<QUEUE_COUNT>>,
+    hurry: DFF<Bit>,
+    begins: Signal<Local, Bit>,
+    one: Constant<Bits<QUEUE_COUNT>>,
+    beats_log2: Constant<Bits<QUEUE_COUNT>>,
+    most: Constant<Bits<QUEUE_COUNT>>,
     beat_at: Constant<Bits<16>>,
 }
 
@@ -224,6 +233,13 @@ impl<
             index_waits: DFF::default(),
             owed: DFF::default(),
             paid: DFF::default(),
+            under_way: DFF::default(),
+            backlog: DFF::default(),
+            hurry: DFF::default(),
+            begins: Signal::default(),
+            one: Constant::new(1u64.to_bits()),
+            beats_log2: Constant::new(u64::from(geometry.beats_per_line().ilog2()).to_bits()),
+            most: Constant::new((backlog_max(geometry) as u64).to_bits()),
             beat_at: Constant::new(((LINE_BITS - BEAT_BITS) as u64).to_bits()),
         }
     }
@@ -276,7 +292,7 @@ impl<
 {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, filter_waits, index_waits, owed, paid);
+        dff_setup!(self, clock, filter_waits, index_waits, owed, paid, under_way, backlog, hurry);
         self.tap.clock.next = self.clock.val();
         self.filter.clock.next = self.clock.val();
         self.survivors.clock.next = self.clock.val();
@@ -339,6 +355,20 @@ impl<
         self.out_ids.next = self.collect.out_ids.val();
         self.out_overflow.next = self.collect.out_overflow.val();
 
+        // What waits, in elements, before the credits for more are at an end.
+        self.begins.next = self.taken.val() & self.tlast.val();
+        if self.begins.val() & !self.collect.out_valid.val() {
+            self.under_way.d.next = self.under_way.q.val() + self.one.val();
+        }
+        if self.collect.out_valid.val() & !self.begins.val() {
+            self.under_way.d.next = self.under_way.q.val() - self.one.val();
+        }
+        self.backlog.d.next =
+            self.under_way.q.val() + (self.survivors.waiting.val() >> self.beats_log2.val());
+        self.hurry.d.next = self.backlog.q.val() > self.most.val();
+        self.survivors.hurry.next = self.hurry.q.val();
+        self.lookup.hurry.next = self.hurry.q.val();
+
         // The end of a CLEAR.
         if self.filter.cleared.val() {
             self.filter_waits.d.next = false;
@@ -362,6 +392,9 @@ impl<
             self.index_waits.d.next = false;
             self.owed.d.next = false;
             self.paid.d.next = false;
+            self.under_way.d.next = 0.into();
+            self.backlog.d.next = 0.into();
+            self.hurry.d.next = false;
         }
     }
 }

@@ -14,6 +14,9 @@
 //! A beat that leaves the FIFO is taken apart: in each cycle one group of four lanes that has hits goes on, then one hit
 //! of the group. An end without hits is a survivor with `hit` low. Whether a hit is the last of its group, and a group the
 //! last of its beat, stands in a register: the next beat is let in by it.
+//!
+//! While `hurry` is high nothing goes in but ends, every beat that leaves the FIFO takes one cycle, and what was dropped of it
+//! is said with `overflow`.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
@@ -27,7 +30,8 @@ use crate::prim::skid::RegisterSlice;
 
 /// Beats in the FIFO.
 pub const QUEUE_LOG2: usize = QUEUE_BEATS.ilog2() as usize;
-const QUEUE_COUNT: usize = QUEUE_LOG2 + 1;
+/// Bits of a number of beats in it.
+pub const QUEUE_COUNT: usize = QUEUE_LOG2 + 1;
 /// Places beyond those of the credits that may be taken before `close` is seen.
 const MARGIN: usize = QUEUE_MARGIN;
 /// Bits of a [`Beat`] and `overflow`.
@@ -65,6 +69,10 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     pub three: Signal<In, Bits<LANES>>,
     /// Number of the beat that comes next.
     pub arrived: Signal<In, Bits<BEAT_NUMBER_BITS>>,
+    /// Too much waits: hits are to be dropped.
+    pub hurry: Signal<In, Bit>,
+    /// Beats in the FIFO.
+    pub waiting: Signal<Out, Bits<QUEUE_COUNT>>,
     /// A survivor.
     pub m_axis_tdata: Signal<Out, Survivor>,
     /// It is there.
@@ -124,6 +132,8 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     one_seen: Signal<Local, Bit>,
     two_seen: Signal<Local, Bit>,
     three_seen: Signal<Local, Bit>,
+    is_last_hit: Signal<Local, Bit>,
+    is_last_group: Signal<Local, Bit>,
     hits_after_two: Signal<Local, Bit>,
     groups_after_two: Signal<Local, Bit>,
     rest: Signal<Local, Bits<GROUPS>>,
@@ -177,6 +187,8 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             four: Signal::default(),
             three: Signal::default(),
             arrived: Signal::default(),
+            hurry: Signal::default(),
+            waiting: Signal::default(),
             m_axis_tdata: Signal::default(),
             m_axis_tvalid: Signal::default(),
             m_axis_tready: Signal::default(),
@@ -226,6 +238,8 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             one_seen: Signal::default(),
             two_seen: Signal::default(),
             three_seen: Signal::default(),
+            is_last_hit: Signal::default(),
+            is_last_group: Signal::default(),
             hits_after_two: Signal::default(),
             groups_after_two: Signal::default(),
             rest: Signal::default(),
@@ -276,7 +290,8 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
 
         // Into the queue.
         self.any.next = self.eight.val().any() | self.four.val().any() | self.three.val().any();
-        self.close.next = self.full.q.val() | self.far.q.val();
+        self.close.next = self.full.q.val() | self.far.q.val() | self.hurry.val();
+        self.waiting.next = self.fifo.count.val();
         if self.valid.val() {
             self.lost.d.next = self.lost.q.val() | (self.any.val() & self.close.val());
             if self.beat.val().last {
@@ -318,6 +333,8 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
         }
 
         // One hit of a group.
+        self.is_last_hit.next = self.last_hit.q.val() | self.hurry.val();
+        self.is_last_group.next = self.last_group.q.val() | self.hurry.val();
         self.take_hit.next = self.group_open.q.val() & self.slice.s_axis_tready.val();
         self.hit_found.next = false;
         self.hit.next = self.zero.val();
@@ -337,9 +354,12 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
             self.survivor.next = self.survivor.val() | (self.one_there.val() << self.hit_at.val());
         }
         for i in LAST_AT..(LAST_AT + 1) {
-            if self.group_info.q.val().get_bit(i) & self.group_last.q.val() & self.last_hit.q.val() {
+            if self.group_info.q.val().get_bit(i) & self.group_last.q.val() & self.is_last_hit.val() {
                 self.survivor.next = self.survivor.val() | (self.one_there.val() << self.end_at.val());
             }
+        }
+        if self.hurry.val() & !self.last_hit.q.val() {
+            self.survivor.next = self.survivor.val() | (self.one_there.val() << self.overflow_at.val());
         }
         self.slice.s_axis_tdata.next = self.survivor.val();
         self.slice.s_axis_tvalid.next = self.group_open.q.val();
@@ -373,7 +393,7 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
 
         // One group of a beat.
         self.take_group.next =
-            self.open.q.val() & (!self.group_open.q.val() | (self.take_hit.val() & self.last_hit.q.val()));
+            self.open.q.val() & (!self.group_open.q.val() | (self.take_hit.val() & self.is_last_hit.val()));
         self.found.next = false;
         self.chosen.next = self.zero.val();
         self.chosen_hits.next = 0.into();
@@ -416,13 +436,16 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
             self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
         }
         self.groups_after_two.next = self.three_seen.val();
-        if self.take_hit.val() & self.last_hit.q.val() {
+        if self.take_hit.val() & self.is_last_hit.val() {
             self.group_open.d.next = false;
         }
         if self.take_group.val() {
             self.group_open.d.next = true;
-            self.group_last.d.next = self.last_group.q.val();
+            self.group_last.d.next = self.is_last_group.val();
             self.group_info.d.next = self.open_info.q.val();
+            if self.hurry.val() & !self.last_group.q.val() {
+                self.group_info.d.next = self.open_info.q.val() | (self.one.val() << self.overflow_at.val());
+            }
             self.group.d.next = self.chosen.val();
             self.group_hits.d.next = self.chosen_hits.val();
             self.last_hit.d.next = self.chosen_single.val();
@@ -431,7 +454,7 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
         }
 
         // One beat of the queue.
-        self.take_beat.next = !self.open.q.val() | (self.take_group.val() & self.last_group.q.val());
+        self.take_beat.next = !self.open.q.val() | (self.take_group.val() & self.is_last_group.val());
         self.fifo.m_axis_tready.next = self.take_beat.val();
         self.next_eight.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(0);
         self.next_four.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(self.four_at.val().index());
@@ -491,6 +514,15 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
             self.open_four.d.next = self.next_four.val();
             self.open_three.d.next = self.next_three.val();
             self.groups.d.next = self.marks.val();
+            if self.hurry.val() {
+                self.groups.d.next = 0.into();
+                self.last_group.d.next = true;
+                if self.marks.val().any() {
+                    self.open_info.d.next =
+                        self.fifo.m_axis_tdata.val().get_bits::<INFO_BITS>(self.info_at.val().index())
+                            | (self.one.val() << self.overflow_at.val());
+                }
+            }
         }
 
         // A survivor.

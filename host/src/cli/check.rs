@@ -219,8 +219,8 @@ fn worst_case(compiled: &Compiled) -> Result<String> {
         None => text.push_str(": it keeps up with every payload."),
         Some(beats) => write!(
             text,
-            ": its queue takes the first {beats} beats of it; packets behind those are flagged, and the host seeks \
-             their patterns.",
+            ": its queue takes the first {beats} beats of it in a long packet, half as many in packets of one beat; \
+             packets behind those are flagged, and the host seeks their patterns.",
         )?,
     }
     writeln!(text, " A packet with more than {HITS_MAX} patterns is flagged too.")?;

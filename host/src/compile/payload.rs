@@ -18,7 +18,7 @@ use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::payload::{
-    self, CLASSES, Class, QUEUE_BEATS, QUEUE_MARGIN, SECRET_ROWS, Secret, Tables, memories,
+    self, CLASSES, Class, QUEUE_BEATS, QUEUE_MARGIN, SECRET_ROWS, Secret, Tables, backlog_max, memories,
 };
 
 pub use worst::Worst;
@@ -186,11 +186,12 @@ impl Payload {
         worst.rate() * self.geometry.beat_bytes as f64
     }
 
-    /// Beats of the hardest payload that the card's queue takes in before anything is dropped; `None` where it
-    /// verifies them as fast as they come.
+    /// Beats of a long packet of the hardest payload that the card's queue takes in before anything is dropped; `None`
+    /// where it verifies them as fast as they come.
     pub fn beats_taken(&self, worst: &Worst) -> Option<u64> {
         let a_beat = self.comparisons_a_beat(worst);
         let room = QUEUE_BEATS - QUEUE_MARGIN - self.geometry.packets_in_flight;
+        let room = room.min(backlog_max(self.geometry) * self.geometry.beats_per_line());
         // Each beat that comes adds one and takes `1 / a_beat` away.
         (a_beat > 1.0).then(|| (room as f64 * a_beat / (a_beat - 1.0)) as u64)
     }

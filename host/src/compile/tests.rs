@@ -161,7 +161,12 @@ pub(super) fn vector(random: &mut Random) -> Line {
 fn check(rules: &RuleSet, compiled: &Compiled, random: &mut Random) {
     let card = Card::new(&compiled.image);
     let entries = Expanded::new(rules, compiled.image.geometry()).unwrap().entries;
-    assert_eq!(card.slots.len() + card.tcam.len(), entries.len());
+    // An entry that no mask is left for is cut into pieces, which `lab` has few masks against.
+    let in_pieces = compiled.report.entries - entries.len();
+    assert_eq!(
+        (card.slots.len() + card.tcam.len(), in_pieces > 0),
+        (compiled.report.entries, compiled.report.cut > 0)
+    );
     for entry in &entries {
         let found = card.matches(&own_vector(entry));
         assert!(found.contains(&(entry.kind, entry.id)), "{entry:?}");
@@ -249,7 +254,8 @@ fn entries_that_move_to_make_room_are_still_found() {
     let mut rules = wildcards(1);
     let one = rules.acl.remove(0);
     // More than the slots that are free at the first try: two of three buckets are full in the end.
-    for line in 1..=6200 {
+    let slots: usize = (0..LAB.tables()).map(|table| LAB.slots(table)).sum();
+    for line in 1..=slots as u32 * 3 / 4 {
         let mut rule = one.clone();
         let mut address = || AddressList { include: vec![host(random.0.random())], exclude: vec![] };
         (rule.condition.src, rule.condition.dst) = (address(), address());

@@ -144,6 +144,7 @@ fn floods<const L: usize, const G: usize, const E: usize>(
     geometry: &'static Geometry,
     ready: f64,
     density: f64,
+    hurries: bool,
 ) {
     let mut rng: ChaCha8Rng = rand_chacha::rand_core::SeedableRng::seed_from_u64(3);
     let mut sim = Native::new(Survivors::<L, G, E>::new(geometry));
@@ -169,11 +170,12 @@ fn floods<const L: usize, const G: usize, const E: usize>(
         }
         sim.uut.arrived.next = (source.number % 1024).to_bits();
         sim.uut.m_axis_tready.next = cycle >= 2500 || rng.random_bool(ready);
+        sim.uut.hurry.next = hurries && cycle % 83 < 2;
         if sim.uut.m_axis_tvalid.val() && sim.uut.m_axis_tready.next {
             got.push(sim.uut.m_axis_tdata.val());
             if got.last().unwrap().end {
                 let expected = elements.pop_front().unwrap();
-                let overflow = got.last().unwrap().overflow;
+                let overflow = got.iter().any(|survivor| survivor.overflow);
                 let plain = |survivors: &[Survivor]| -> Vec<(u64, usize, usize)> {
                     let hits = survivors.iter().filter(|survivor| survivor.hit);
                     hits.map(|s| (s.number.index() as u64, s.lane.index(), s.class.index())).collect()
@@ -200,7 +202,42 @@ fn floods<const L: usize, const G: usize, const E: usize>(
 #[test]
 fn floods_are_flagged_and_no_end_is_lost() {
     for (ready, density) in [(0.3, 0.9), (0.02, 0.5), (0.9, 1.0)] {
-        floods::<16, 4, 69>(&LAB, ready, density);
+        floods::<16, 4, 69>(&LAB, ready, density, false);
     }
-    floods::<64, 16, 213>(&LINE, 0.5, 0.9);
+    floods::<64, 16, 213>(&LINE, 0.5, 0.9, false);
+}
+
+#[test]
+fn what_is_dropped_in_a_hurry_is_flagged() {
+    floods::<16, 4, 69>(&LAB, 0.9, 0.6, true);
+    floods::<64, 16, 213>(&LINE, 0.7, 0.8, true);
+}
+
+#[test]
+fn in_a_hurry_every_beat_takes_a_cycle() {
+    let mut rng: ChaCha8Rng = rand_chacha::rand_core::SeedableRng::seed_from_u64(5);
+    let mut sim = Native::new(Survivors::<16, 4, 69>::new(&LAB));
+    sim.uut.reset.next = true;
+    sim.step();
+    sim.uut.reset.next = false;
+    // Two hundred elements of a beat, each full of hits.
+    let mut source = source(16, 1);
+    for _ in 0..200 {
+        let (beat, _) = source.next(&mut rng, 0.0);
+        offer(&mut sim.uut, &Beat { command: false, ..beat }, [0xffff; 3]);
+        sim.uut.arrived.next = (source.number % 1024).to_bits();
+        sim.step();
+    }
+    sim.uut.valid.next = false;
+    sim.uut.hurry.next = true;
+    sim.uut.m_axis_tready.next = true;
+    let mut ends = 0;
+    for _ in 0..215 {
+        if sim.uut.m_axis_tvalid.val() && sim.uut.m_axis_tdata.val().end {
+            assert!(sim.uut.m_axis_tdata.val().overflow);
+            ends += 1;
+        }
+        sim.step();
+    }
+    assert_eq!(ends, 200);
 }

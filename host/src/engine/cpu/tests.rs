@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::entry;
-use wiresift_abi::geometry::{self, Geometry, LAB, LINE};
+use wiresift_abi::geometry::{self, Geometry, LAB, LINE, WAYS};
 use wiresift_abi::image::{HEADER_BYTES, ImageHeader};
 use wiresift_abi::vector::Class;
 
@@ -116,7 +116,9 @@ fn entries_in_the_tcam_are_found() {
     let mut rules = random.rules(1, 0);
     let one = rules.acl.remove(0);
     let all = AddressRange { first: [0; 4].into(), last: [255; 4].into() };
-    for last in 0..24 {
+    // Of one key: more than its buckets hold.
+    let buckets = LAB.tables() * WAYS * LAB.bucket_slots;
+    for last in 0..buckets as u16 + 4 {
         let mut rule = one.clone();
         rule.condition.family = Family::V4;
         rule.condition.protocols = vec![(17, 255)];

@@ -256,13 +256,13 @@ fn metadata_that_contradicts_itself_is_an_error() {
 #[test]
 fn patterns_that_a_card_names_lead_to_the_same_decisions() {
     let texts: [&[u8]; 8] = [
-        b"attack",
+        b"attack~9{",
         b"at",
         b"qz!xk7vj",
         b"now",
         b"\0\0\0\0",
         b"a long pattern of the card's, and all of it",
-        b"x~y",
+        b"x~y{w|",
         b"k",
     ];
     let mut list: Vec<(&str, RuleClass, Detect)> = Vec::new();
