@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::csr::Counter;
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_abi::image::Image;
 use wiresift_abi::payload::{Pattern, Secret, Tables};
@@ -201,6 +202,20 @@ fn flood(geometry: &'static Geometry) {
     let (hits, flagged) = run(&mut card, &tables, &patterns, &packets);
     println!("{}: {hits} hits, {flagged} of {} packets flagged", geometry.name, packets.len());
     assert!(hits > 500 && flagged > 50);
+
+    // Small packets of one pattern, which ask for more comparisons than there are beats: the stream does not wait for them.
+    let small: Vec<Vec<u8>> = (0..1500)
+        .map(|n| patterns[n % 8].bytes.iter().copied().cycle().take(64).collect::<Vec<u8>>())
+        .collect();
+    let before = card.card_counters().unwrap();
+    let (_, flagged) = run(&mut card, &tables, &patterns, &small);
+    let counted = card.card_counters().unwrap().since(&before);
+    let [blocked, cycles] = [Counter::BlockedCycles, Counter::Cycles].map(|counter| counted.get(counter));
+    println!(
+        "{}: {flagged} of 1500 small packets flagged, {blocked} of {cycles} cycles blocked",
+        geometry.name
+    );
+    assert!(flagged > 100 && blocked * 50 < cycles);
 }
 
 #[test]
