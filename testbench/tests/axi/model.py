@@ -166,7 +166,7 @@ def command(opcode, index, table=0, slot=0, data=0):
 
 
 class Rules:
-    """A random rule set with its commands: four tables with masks of their own, and the TCAM."""
+    """A random rule set with its commands: tables with masks of their own, and the TCAM."""
 
     def __init__(self, rng, pool, version):
         self.version = version
@@ -176,6 +176,9 @@ class Rules:
         self.secret = [rng.getrandbits(hashed) for _ in range(WAYS * INDEX_BITS)]
         self.lines = [command("Clear", 0)]
         self.lines += [command("WriteSecret", n, data=row) for n, row in enumerate(self.secret)]
+        # There are no patterns, but the matcher looks: with rows that were never written its answers are unknown to Icarus.
+        window = LAB["payload: bits of the hash of a window"]
+        self.lines += [command("WriteWindowSecret", n, data=rng.getrandbits(window)) for n in range(8)]
         narrow = LAB["narrow tables"]
         v4, v6 = (CLASS_IP, CLASS_IP | CLASS_IPV6), (CLASS_IP | CLASS_IPV6,) * 2
         ports = (CLASS_PORTS,) * 2
@@ -190,7 +193,7 @@ class Rules:
             (dict(sport=0xFFFF, **{"class": CLASS_PORTS}),
              lambda: self._random(rng, pool, False, ports, src=0, dst=0, sport=True)),
         ]
-        for table, (mask, make) in enumerate(shapes):
+        for table, (mask, make) in enumerate(shapes[:narrow + LAB["wide tables"]]):
             mask = put(VECTOR, **mask)
             self.lines.append(command("WriteMask", 0, table=table, data=mask))
             self._fill(table, table < narrow, mask, [make() for _ in range(rng.randrange(20, 45))])
