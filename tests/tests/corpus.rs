@@ -124,7 +124,7 @@ fn all_captures_with_the_headers_that_fit_the_small_card() {
     let file = temporary.path().join("headers.rules");
     let narrow = |words: &[&str]| words[2].len() < 40 && words[6] != "any" && !words.concat().contains('!');
     let text = header_rules(&folder.join("rules"), narrow);
-    let text: String = text.lines().take(150).flat_map(|line| [line, "\n"]).collect();
+    let text: String = text.lines().take(90).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(&file, text).unwrap();
     all_captures("captures with headers for lab", &[file], ANYWHERE, &folder, &DEVICES[1..]);
 }
