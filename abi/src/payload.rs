@@ -26,11 +26,6 @@ pub const SECRET_ROWS: usize = 8;
 /// Patterns that share a window at most.
 pub const CHAIN_MAX: usize = 16;
 
-/// Beats with survivors that wait for their verification at most.
-pub const QUEUE_BEATS: usize = 512;
-/// Places of that queue which are kept free, beside one for each packet that may be in flight.
-pub const QUEUE_MARGIN: usize = 8;
-
 /// Elements in the matcher, and lines of beats in its queue, beyond which it drops what it has not compared yet: all that waits
 /// can be let out before the credits are at an end, so that it never holds the stream up.
 pub const fn backlog_max(geometry: &Geometry) -> usize {

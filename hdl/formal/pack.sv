@@ -6,13 +6,12 @@ module proof(
 );
     wire credit, m_valid;
     wire [511:0] m_data;
-    wire [2:0] verdicts;
     top uut(.clock(clock), .reset(reset), .out_valid(valid), .out_commit(commit), .out_silent(silent),
         .out_sequence(sequence_number), .out_length(16'd60), .out_flags(16'd0), .out_version(16'd1),
         .out_acl_valid(acl_valid), .out_acl(20'd5), .out_ids_count({3'd0, has_id}), .out_ids(120'd0),
         .hits_valid(hits_valid), .hits_count({3'd0, has_hit}), .hits_ids(192'd0), .hits_overflow(overflow),
         .credit(credit), .records_log2(5'd8), .idle(idle),
-        .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready), .verdicts(verdicts));
+        .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready));
 
     localparam CREDITS = CREDITS_OF_UUT;
     reg first = 1, was_stalled = 0;

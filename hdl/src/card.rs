@@ -14,10 +14,8 @@
 //! geometries are made from this one source.
 
 use rust_hdl::core::prelude::*;
-use wiresift_abi::command::DATA_LSB;
 use wiresift_abi::csr::ADDRESS_BITS;
 use wiresift_abi::geometry::{Geometry, LAB, LINE, WAYS};
-use wiresift_abi::payload::pattern_bits;
 use wiresift_abi::vector::WINDOW_BYTES;
 
 use crate::classify::Classifier;
@@ -25,13 +23,12 @@ use crate::control::Control;
 use crate::csr::Csr;
 use crate::csr::counters::Counters;
 use crate::csr::meter::Meter;
+use crate::csr::tally::Tally;
 use crate::dma::fetch::Fetch;
 use crate::dma::write::Writer;
 use crate::parse::parser::Parser;
 use crate::parse::window::Window;
-use crate::payload::Matcher;
-use crate::payload::layout::BEAT_NUMBER_BITS;
-use crate::payload::survivors::INFO_BITS;
+use crate::payload::{Matcher, sized};
 use crate::prim::ram::RamStyle;
 use crate::ring::pack::Pack;
 use crate::ring::unpack::Unpack;
@@ -41,70 +38,30 @@ const fn log2(size: usize) -> usize {
     size.ilog2() as usize
 }
 
+macro_rules! card_of {
+    ($geometry:ident) => {
+        sized!(
+            Card,
+            $geometry,
+            $geometry.beat_bytes * 8,
+            $geometry.beat_bytes,
+            WINDOW_BYTES / $geometry.beat_bytes,
+            log2($geometry.read_buffer_beats),
+            log2($geometry.read_buffer_beats) + 1,
+            log2($geometry.packets_in_flight),
+            log2($geometry.packets_in_flight) + 1,
+            $geometry.narrow_buckets_log2 as usize,
+            $geometry.wide_buckets_log2 as usize,
+            $geometry.tcam_entries,
+            WAYS * $geometry.bucket_slots
+        )
+    };
+}
+
 /// The card of the geometry `line`.
-pub type LineCard = Card<
-    { LINE.beat_bytes * 8 },
-    { LINE.beat_bytes },
-    { WINDOW_BYTES / LINE.beat_bytes },
-    { log2(LINE.read_buffer_beats) },
-    { log2(LINE.read_buffer_beats) + 1 },
-    { log2(LINE.packets_in_flight) },
-    { log2(LINE.packets_in_flight) + 1 },
-    { LINE.narrow_buckets_log2 as usize },
-    { LINE.wide_buckets_log2 as usize },
-    { LINE.tcam_entries },
-    { WAYS * LINE.bucket_slots },
-    { LINE.beat_bytes / 2 },
-    { LINE.beat_bytes / 4 },
-    { LINE.beat_bytes * 3 + INFO_BITS },
-    { LINE.payload.hash_bits },
-    { 1 << LINE.payload.filter_word_log2 },
-    { LINE.payload.filter_words_log2 as usize },
-    { LINE.payload.filter_word_log2 as usize },
-    { LINE.payload.probe_bits() },
-    { LINE.beat_bytes * 16 },
-    { log2(LINE.beat_bytes) },
-    { BEAT_NUMBER_BITS + log2(LINE.beat_bytes) },
-    { LINE.payload.region_bytes },
-    { LINE.payload.region_bytes * 8 },
-    { LINE.payload.region_bytes * 8 + 56 },
-    { DATA_LSB + pattern_bits(&LINE.payload) },
-    { LINE.payload.window_buckets_log2 as usize },
-    { pattern_bits(&LINE.payload) },
-    { LINE.payload.patterns_log2 as usize },
->;
+pub type LineCard = card_of!(LINE);
 /// The card of the geometry `lab`.
-pub type LabCard = Card<
-    { LAB.beat_bytes * 8 },
-    { LAB.beat_bytes },
-    { WINDOW_BYTES / LAB.beat_bytes },
-    { log2(LAB.read_buffer_beats) },
-    { log2(LAB.read_buffer_beats) + 1 },
-    { log2(LAB.packets_in_flight) },
-    { log2(LAB.packets_in_flight) + 1 },
-    { LAB.narrow_buckets_log2 as usize },
-    { LAB.wide_buckets_log2 as usize },
-    { LAB.tcam_entries },
-    { WAYS * LAB.bucket_slots },
-    { LAB.beat_bytes / 2 },
-    { LAB.beat_bytes / 4 },
-    { LAB.beat_bytes * 3 + INFO_BITS },
-    { LAB.payload.hash_bits },
-    { 1 << LAB.payload.filter_word_log2 },
-    { LAB.payload.filter_words_log2 as usize },
-    { LAB.payload.filter_word_log2 as usize },
-    { LAB.payload.probe_bits() },
-    { LAB.beat_bytes * 16 },
-    { log2(LAB.beat_bytes) },
-    { BEAT_NUMBER_BITS + log2(LAB.beat_bytes) },
-    { LAB.payload.region_bytes },
-    { LAB.payload.region_bytes * 8 },
-    { LAB.payload.region_bytes * 8 + 56 },
-    { DATA_LSB + pattern_bits(&LAB.payload) },
-    { LAB.payload.window_buckets_log2 as usize },
-    { pattern_bits(&LAB.payload) },
-    { LAB.payload.patterns_log2 as usize },
->;
+pub type LabCard = card_of!(LAB);
 
 /// The card; the parameters are bits and bytes of a beat, beats of a window, the sizes of read
 /// buffer, result FIFO and tables (powers of two; `_COUNT` is `_LOG2 + 1`), and those of [`Matcher`].
@@ -243,6 +200,7 @@ pub struct Card<
     csr: Csr,
     counters: Counters,
     meter: Meter,
+    tally: Tally,
     control: Control,
     fetch: Fetch<BEAT_BITS, BUFFER_LOG2, BUFFER_COUNT>,
     unpack: Unpack<BEAT_BITS>,
@@ -410,6 +368,7 @@ impl<
             csr: Csr::new(geometry),
             counters: Counters::default(),
             meter: Meter::default(),
+            tally: Tally::default(),
             control: Control::default(),
             fetch: Fetch::new(geometry),
             unpack: Unpack::default(),
@@ -491,6 +450,7 @@ impl<
         self.csr.clock.next = self.clock.val();
         self.counters.clock.next = self.clock.val();
         self.meter.clock.next = self.clock.val();
+        self.tally.clock.next = self.clock.val();
         self.control.clock.next = self.clock.val();
         self.fetch.clock.next = self.clock.val();
         self.unpack.clock.next = self.clock.val();
@@ -592,7 +552,7 @@ impl<
         self.control.write_idle.next = self.write.idle.val();
         self.control.fetch_cidx.next = self.fetch.cidx.val();
         self.control.packet.next = self.unpack.packet.val();
-        self.control.verdicts.next = self.pack.verdicts.val();
+        self.control.verdicts.next = self.tally.verdicts.val();
 
         // The way of a packet.
         self.fetch.enable.next = self.control.fetch_enable.val();
@@ -646,6 +606,8 @@ impl<
         self.write.s_axis_tdata.next = self.pack.m_axis_tdata.val();
         self.write.s_axis_tvalid.next = self.pack.m_axis_tvalid.val();
         self.pack.m_axis_tready.next = self.write.s_axis_tready.val();
+        self.tally.line.next = self.pack.m_axis_tdata.val();
+        self.tally.handed.next = self.pack.m_axis_tvalid.val() & self.write.s_axis_tready.val();
         self.write.enable.next = self.control.write_enable.val();
         self.write.c2h_base.next = self.csr.c2h_base.val();
         self.write.c2h_records_log2.next = self.csr.c2h_records_log2.val().get_bits::<5>(0);
@@ -680,16 +642,16 @@ impl<
         self.counters.packet_bytes.next = self.meter.packet_bytes.val();
         self.counters.packet_beats.next = self.meter.packet_beat.val();
         self.counters.commands.next = self.unpack.command.val();
-        self.counters.verdicts.next = self.pack.verdicts.val();
+        self.counters.verdicts.next = self.tally.verdicts.val();
         self.counters.packets_discarded.next = self.control.discarded.val();
-        self.counters.id_records.next = self.pack.id_records.val();
-        self.counters.pad_records.next = self.pack.pad_records.val();
+        self.counters.id_records.next = self.tally.id_records.val();
+        self.counters.pad_records.next = self.tally.pad_records.val();
         self.counters.c2h_lines.next = self.write.line.val();
         self.counters.status_lines.next = self.write.status_line.val();
-        self.counters.acl_matches.next = self.pack.acl_matches.val();
-        self.counters.signature_matches.next = self.pack.signature_matches.val();
-        self.counters.cut.next = self.pack.cut.val();
-        self.counters.deferred.next = self.pack.deferred.val();
+        self.counters.acl_matches.next = self.tally.acl_matches.val();
+        self.counters.signature_matches.next = self.tally.signature_matches.val();
+        self.counters.cut.next = self.tally.cut.val();
+        self.counters.deferred.next = self.tally.deferred.val();
         self.counters.read_bursts.next = self.fetch.burst.val();
         self.counters.read_errors.next = self.fetch.read_error.val();
         self.counters.write_bursts.next = self.write.burst.val();

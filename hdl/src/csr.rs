@@ -26,6 +26,7 @@ use wiresift_abi::geometry::Geometry;
 pub mod counter;
 pub mod counters;
 pub mod meter;
+pub mod tally;
 pub mod word;
 
 use word::{NUMBER_BITS, Word, place};

@@ -18,6 +18,8 @@
 use std::error::Error;
 use std::time::Instant;
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 use wiresift_abi::c2h::IDS_MAX;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::Counter;
@@ -124,13 +126,9 @@ fn windows(geometry: &'static Geometry, texts: &[Vec<u8>]) -> Result<Vec<Command
         Some(Pattern { bytes: bytes.clone(), nocase: false, class, window_end: class.bytes() })
     };
     let patterns: Vec<Pattern> = texts.iter().take(room * 2 / 5).filter_map(pattern).collect();
-    let mut seed = 0x9e37_79b9_7f4a_7c15u64;
-    let mut random = || {
-        seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (seed ^ seed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
-    };
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..20 {
-        let secret = Secret([(); SECRET_ROWS].map(|()| random() >> (64 - sizes.hash_bits)));
+        let secret = Secret([(); SECRET_ROWS].map(|()| rng.next_u64() >> (64 - sizes.hash_bits)));
         if let Ok(tables) = Tables::new(geometry, secret, &patterns) {
             return Ok(tables.commands());
         }

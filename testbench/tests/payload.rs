@@ -203,19 +203,24 @@ fn flood(geometry: &'static Geometry) {
     println!("{}: {hits} hits, {flagged} of {} packets flagged", geometry.name, packets.len());
     assert!(hits > 500 && flagged > 50);
 
-    // Small packets of one pattern, which ask for more comparisons than there are beats: the stream does not wait for them.
-    let small: Vec<Vec<u8>> = (0..1500)
-        .map(|n| patterns[n % 8].bytes.iter().copied().cycle().take(64).collect::<Vec<u8>>())
-        .collect();
-    let before = card.card_counters().unwrap();
-    let (_, flagged) = run(&mut card, &tables, &patterns, &small);
-    let counted = card.card_counters().unwrap().since(&before);
-    let [blocked, cycles] = [Counter::BlockedCycles, Counter::Cycles].map(|counter| counted.get(counter));
-    println!(
-        "{}: {flagged} of 1500 small packets flagged, {blocked} of {cycles} cycles blocked",
-        geometry.name
-    );
-    assert!(flagged > 100 && blocked * 50 < cycles);
+    // Packets of one pattern, which ask for more comparisons than there are beats: all small, or long ones in front of small
+    // ones that hold nothing. The stream waits for neither.
+    let of_pattern =
+        |n: usize, length| patterns[n % 8].bytes.iter().copied().cycle().take(length).collect::<Vec<u8>>();
+    let small: Vec<Vec<u8>> = (0..1500).map(|n| of_pattern(n, 64)).collect();
+    let mixed = (0..1500).map(|n| if n % 250 == 0 { of_pattern(n / 250, 9000) } else { vec![0xff; 64] });
+    for packets in [small, mixed.collect()] {
+        let before = card.card_counters().unwrap();
+        let (_, flagged) = run(&mut card, &tables, &patterns, &packets);
+        let counted = card.card_counters().unwrap().since(&before);
+        let [blocked, cycles] = [Counter::BlockedCycles, Counter::Cycles].map(|counter| counted.get(counter));
+        println!(
+            "{}: {flagged} of {} packets flagged, {blocked} of {cycles} cycles blocked",
+            geometry.name,
+            packets.len()
+        );
+        assert!(flagged > 0 && blocked * 50 < cycles);
+    }
 }
 
 #[test]

@@ -84,6 +84,17 @@ impl Tables {
         }
     }
 
+    fn empty(geometry: &'static Geometry, secret: Secret) -> Self {
+        let sizes = &geometry.payload;
+        Self {
+            geometry,
+            secret,
+            filter: vec![vec![0u64; 1 << sizes.filter_words_log2]; sizes.memories()],
+            index: Default::default(),
+            patterns: vec![None; 1 << sizes.patterns_log2],
+        }
+    }
+
     /// Places what fits of `patterns`; gives the places in the list of the others, each with the reason. The card may
     /// not find those.
     ///
@@ -94,14 +105,7 @@ impl Tables {
         patterns: &[Pattern],
         before: Option<&Self>,
     ) -> (Self, Vec<(usize, PlaceError)>) {
-        let sizes = &geometry.payload;
-        let mut tables = Self {
-            geometry,
-            secret,
-            filter: vec![vec![0u64; 1 << sizes.filter_words_log2]; sizes.memories()],
-            index: Default::default(),
-            patterns: vec![None; 1 << sizes.patterns_log2],
-        };
+        let mut tables = Self::empty(geometry, secret);
         let mut refused = Vec::new();
         let mut comes = Vec::new();
         for mut group in groups(geometry, &secret, patterns) {
@@ -234,13 +238,7 @@ impl Tables {
     pub fn commands(&self) -> Vec<Command> {
         let mut commands: Vec<Command> =
             self.secret.0.iter().enumerate().map(|(row, bits)| secret_row(row, *bits)).collect();
-        let empty = Self {
-            filter: self.filter.iter().map(|words| vec![0; words.len()]).collect(),
-            index: Default::default(),
-            patterns: vec![None; self.patterns.len()],
-            ..self.clone()
-        };
-        commands.extend(self.changes(&empty));
+        commands.extend(self.changes(&Self::empty(self.geometry, self.secret)));
         commands
     }
 

@@ -17,9 +17,8 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::c2h::HITS_BITS;
-use wiresift_abi::command::DATA_LSB;
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
-use wiresift_abi::payload::{backlog_max, pattern_bits};
+use wiresift_abi::payload::backlog_max;
 
 pub mod bitmaps;
 pub mod collect;
@@ -38,21 +37,20 @@ use collect::{Collect, HIT_LIST_BITS};
 use compare::Compare;
 use filter::Filter;
 use issue::Issue;
-use layout::BEAT_NUMBER_BITS;
 use lookup::Lookup;
 use region::Region;
-use survivors::{INFO_BITS, QUEUE_COUNT, Survivors};
+use survivors::{QUEUE_COUNT, Survivors};
 use tap::Tap;
 
-macro_rules! matcher_of {
-    ($(#[$meta:meta])* $name:ident, $geometry:ident) => {
-        $(#[$meta])*
-        pub type $name = Matcher<
-            { $geometry.beat_bytes * 8 },
-            { $geometry.beat_bytes },
+/// A block whose last parameters are those of the matcher of a geometry behind bits and bytes of a beat; the block's own come
+/// first.
+macro_rules! sized {
+    ($block:ident, $geometry:ident, $($own:expr),+) => {
+        $block<
+            $({ $own },)+
             { $geometry.beat_bytes / 2 },
             { $geometry.beat_bytes / 4 },
-            { $geometry.beat_bytes * 3 + INFO_BITS },
+            { $geometry.beat_bytes * 3 + $crate::payload::survivors::INFO_BITS },
             { $geometry.payload.hash_bits },
             { 1 << $geometry.payload.filter_word_log2 },
             { $geometry.payload.filter_words_log2 as usize },
@@ -60,27 +58,23 @@ macro_rules! matcher_of {
             { $geometry.payload.probe_bits() },
             { $geometry.beat_bytes * 16 },
             { $geometry.beat_bytes.ilog2() as usize },
-            { BEAT_NUMBER_BITS + $geometry.beat_bytes.ilog2() as usize },
+            { $crate::payload::layout::BEAT_NUMBER_BITS + $geometry.beat_bytes.ilog2() as usize },
             { $geometry.payload.region_bytes },
             { $geometry.payload.region_bytes * 8 },
             { $geometry.payload.region_bytes * 8 + 56 },
-            { DATA_LSB + pattern_bits(&$geometry.payload) },
+            { wiresift_abi::command::DATA_LSB + wiresift_abi::payload::pattern_bits(&$geometry.payload) },
             { $geometry.payload.window_buckets_log2 as usize },
-            { pattern_bits(&$geometry.payload) },
+            { wiresift_abi::payload::pattern_bits(&$geometry.payload) },
             { $geometry.payload.patterns_log2 as usize },
-        >;
+        >
     };
 }
-matcher_of!(
-    /// The matcher of the geometry `line`.
-    LineMatcher,
-    LINE
-);
-matcher_of!(
-    /// The matcher of the geometry `lab`.
-    LabMatcher,
-    LAB
-);
+pub(crate) use sized;
+
+/// The matcher of the geometry `line`.
+pub type LineMatcher = sized!(Matcher, LINE, LINE.beat_bytes * 8, LINE.beat_bytes);
+/// The matcher of the geometry `lab`.
+pub type LabMatcher = sized!(Matcher, LAB, LAB.beat_bytes * 8, LAB.beat_bytes);
 
 /// The matcher; the parameters are those of its blocks.
 #[derive(LogicBlock)]

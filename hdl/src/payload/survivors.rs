@@ -21,7 +21,6 @@
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::geometry::Geometry;
-use wiresift_abi::payload::{QUEUE_BEATS, QUEUE_MARGIN};
 
 use super::layout::{BEAT_NUMBER_BITS, BYTES_BITS, Beat, LANE_BITS, Survivor};
 use crate::prim::fifo::Fifo;
@@ -29,11 +28,11 @@ use crate::prim::ram::RamStyle;
 use crate::prim::skid::RegisterSlice;
 
 /// Beats in the FIFO.
-pub const QUEUE_LOG2: usize = QUEUE_BEATS.ilog2() as usize;
+const QUEUE_LOG2: usize = 9;
 /// Bits of a number of beats in it.
 pub const QUEUE_COUNT: usize = QUEUE_LOG2 + 1;
 /// Places beyond those of the credits that may be taken before `close` is seen.
-const MARGIN: usize = QUEUE_MARGIN;
+const MARGIN: usize = 8;
 /// Bits of a [`Beat`] and `overflow`.
 pub const INFO_BITS: usize = BEAT_NUMBER_BITS + BYTES_BITS + 4;
 /// Bits of a [`Survivor`].
@@ -42,6 +41,8 @@ const SURVIVOR_BITS: usize = INFO_BITS + LANE_BITS + 2 + 2;
 const GROUP: usize = 4;
 /// Hits of a group: four lanes in each class.
 const GROUP_HITS: usize = 3 * GROUP;
+/// Bits of what is counted: hits of a group, or groups.
+const COUNTED: usize = 16;
 
 /// Bit of `last` in the bits of a beat.
 const LAST_AT: usize = BEAT_NUMBER_BITS + BYTES_BITS + 1;
@@ -107,6 +108,19 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     /// Not more than one of them is left.
     last_hit: DFF<Bit>,
 
+    /// Bits of which it counts whether there are two or three: the hits of the group, the groups of the beat, those of
+    /// the next beat, the hits of each of these.
+    counted: Vec<Signal<Local, Bits<COUNTED>>>,
+    are_two: Vec<Signal<Local, Bit>>,
+    are_three: Vec<Signal<Local, Bit>>,
+    four_bits: Signal<Local, Bits<4>>,
+    low_pair: Signal<Local, Bits<2>>,
+    high_pair: Signal<Local, Bits<2>>,
+    two_of_four: Signal<Local, Bit>,
+    three_of_four: Signal<Local, Bit>,
+    one_seen: Signal<Local, Bit>,
+    two_seen: Signal<Local, Bit>,
+    three_seen: Signal<Local, Bit>,
     any: Signal<Local, Bit>,
     close: Signal<Local, Bit>,
     info: Signal<Local, Bits<INFO_BITS>>,
@@ -123,19 +137,8 @@ pub struct Survivors<const LANES: usize, const GROUPS: usize, const ENTRY: usize
     chosen_hits: Signal<Local, Bits<GROUP_HITS>>,
     chosen_single: Signal<Local, Bit>,
     next_singles: Signal<Local, Bits<GROUPS>>,
-    next_hits: Signal<Local, Bits<GROUP_HITS>>,
-    four_bits: Signal<Local, Bits<4>>,
-    low_pair: Signal<Local, Bits<2>>,
-    high_pair: Signal<Local, Bits<2>>,
-    two_of_four: Signal<Local, Bit>,
-    three_of_four: Signal<Local, Bit>,
-    one_seen: Signal<Local, Bit>,
-    two_seen: Signal<Local, Bit>,
-    three_seen: Signal<Local, Bit>,
     is_last_hit: Signal<Local, Bit>,
     is_last_group: Signal<Local, Bit>,
-    hits_after_two: Signal<Local, Bit>,
-    groups_after_two: Signal<Local, Bit>,
     rest: Signal<Local, Bits<GROUPS>>,
     marks: Signal<Local, Bits<GROUPS>>,
     next_eight: Signal<Local, Bits<LANES>>,
@@ -194,6 +197,17 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             m_axis_tready: Signal::default(),
             fifo: Fifo::new(RamStyle::Block),
             slice: RegisterSlice::default(),
+            counted: vec![Signal::default(); GROUPS + 3],
+            are_two: vec![Signal::default(); GROUPS + 3],
+            are_three: vec![Signal::default(); GROUPS + 3],
+            four_bits: Signal::default(),
+            low_pair: Signal::default(),
+            high_pair: Signal::default(),
+            two_of_four: Signal::default(),
+            three_of_four: Signal::default(),
+            one_seen: Signal::default(),
+            two_seen: Signal::default(),
+            three_seen: Signal::default(),
             lost: DFF::default(),
             full: DFF::default(),
             far: DFF::default(),
@@ -229,19 +243,8 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Survivors<LANE
             chosen_hits: Signal::default(),
             chosen_single: Signal::default(),
             next_singles: Signal::default(),
-            next_hits: Signal::default(),
-            four_bits: Signal::default(),
-            low_pair: Signal::default(),
-            high_pair: Signal::default(),
-            two_of_four: Signal::default(),
-            three_of_four: Signal::default(),
-            one_seen: Signal::default(),
-            two_seen: Signal::default(),
-            three_seen: Signal::default(),
             is_last_hit: Signal::default(),
             is_last_group: Signal::default(),
-            hits_after_two: Signal::default(),
-            groups_after_two: Signal::default(),
             rest: Signal::default(),
             marks: Signal::default(),
             next_eight: Signal::default(),
@@ -332,6 +335,53 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
             self.far.d.next = self.fifo.m_axis_tvalid.val() & self.back.val().get_bit(i - 1);
         }
 
+        // What stands at the head of the queue; and how much is left, which is known long before the first of it is found.
+        self.next_eight.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(0);
+        self.next_four.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(self.four_at.val().index());
+        self.next_three.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(self.three_at.val().index());
+        self.marks.next = 0.into();
+        for i in 0..GROUPS {
+            self.lanes8.next = self.next_eight.val().get_bits::<4>(i * 4);
+            self.lanes4.next = self.next_four.val().get_bits::<4>(i * 4);
+            self.lanes3.next = self.next_three.val().get_bits::<4>(i * 4);
+            self.counted[i + 3].next = bit_cast::<COUNTED, 4>(self.lanes8.val())
+                | (bit_cast::<COUNTED, 4>(self.lanes4.val()) << self.hits_four_at.val())
+                | (bit_cast::<COUNTED, 4>(self.lanes3.val()) << self.hits_three_at.val());
+            self.marks.next = self.marks.val().replace_bit(i, self.counted[i + 3].val().any());
+        }
+        self.counted[0].next = bit_cast::<COUNTED, GROUP_HITS>(self.group_hits.q.val());
+        self.counted[1].next = bit_cast::<COUNTED, GROUPS>(self.groups.q.val());
+        self.counted[2].next = bit_cast::<COUNTED, GROUPS>(self.marks.val());
+        for n in 0..(GROUPS + 3) {
+            self.one_seen.next = false;
+            self.two_seen.next = false;
+            self.three_seen.next = false;
+            for i in 0..4 {
+                self.four_bits.next = self.counted[n].val().get_bits::<4>(i * 4);
+                self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
+                self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
+                self.two_of_four.next = self.low_pair.val().all()
+                    | self.high_pair.val().all()
+                    | (self.low_pair.val().any() & self.high_pair.val().any());
+                self.three_of_four.next = (self.low_pair.val().all() & self.high_pair.val().any())
+                    | (self.high_pair.val().all() & self.low_pair.val().any());
+                self.three_seen.next = self.three_seen.val()
+                    | self.three_of_four.val()
+                    | (self.two_seen.val() & self.four_bits.val().any())
+                    | (self.one_seen.val() & self.two_of_four.val());
+                self.two_seen.next = self.two_seen.val()
+                    | self.two_of_four.val()
+                    | (self.one_seen.val() & self.four_bits.val().any());
+                self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
+            }
+            self.are_two[n].next = self.two_seen.val();
+            self.are_three[n].next = self.three_seen.val();
+        }
+        self.next_singles.next = 0.into();
+        for i in 0..GROUPS {
+            self.next_singles.next = self.next_singles.val().replace_bit(i, !self.are_two[i + 3].val());
+        }
+
         // One hit of a group.
         self.is_last_hit.next = self.last_hit.q.val() | self.hurry.val();
         self.is_last_group.next = self.last_group.q.val() | self.hurry.val();
@@ -363,32 +413,9 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
         }
         self.slice.s_axis_tdata.next = self.survivor.val();
         self.slice.s_axis_tvalid.next = self.group_open.q.val();
-        // More than two hits in the group: more than one behind the first.
-        self.one_seen.next = false;
-        self.two_seen.next = false;
-        self.three_seen.next = false;
-        for i in 0..3 {
-            self.four_bits.next = self.group_hits.q.val().get_bits::<4>(i * 4);
-            self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
-            self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
-            self.two_of_four.next = self.low_pair.val().all()
-                | self.high_pair.val().all()
-                | (self.low_pair.val().any() & self.high_pair.val().any());
-            self.three_of_four.next = (self.low_pair.val().all() & self.high_pair.val().any())
-                | (self.high_pair.val().all() & self.low_pair.val().any());
-            self.three_seen.next = self.three_seen.val()
-                | self.three_of_four.val()
-                | (self.two_seen.val() & self.four_bits.val().any())
-                | (self.one_seen.val() & self.two_of_four.val());
-            self.two_seen.next = self.two_seen.val()
-                | self.two_of_four.val()
-                | (self.one_seen.val() & self.four_bits.val().any());
-            self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
-        }
-        self.hits_after_two.next = self.three_seen.val();
         if self.take_hit.val() {
             self.group_hits.d.next = self.rest_hits.val();
-            self.last_hit.d.next = !self.hits_after_two.val();
+            self.last_hit.d.next = !self.are_three[0].val();
         }
 
         // One group of a beat.
@@ -413,29 +440,6 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
                 self.rest.next = self.rest.val().replace_bit(i, false);
             }
         }
-        // More than two groups of the beat.
-        self.one_seen.next = false;
-        self.two_seen.next = false;
-        self.three_seen.next = false;
-        for i in 0..(GROUPS / 4) {
-            self.four_bits.next = self.groups.q.val().get_bits::<4>(i * 4);
-            self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
-            self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
-            self.two_of_four.next = self.low_pair.val().all()
-                | self.high_pair.val().all()
-                | (self.low_pair.val().any() & self.high_pair.val().any());
-            self.three_of_four.next = (self.low_pair.val().all() & self.high_pair.val().any())
-                | (self.high_pair.val().all() & self.low_pair.val().any());
-            self.three_seen.next = self.three_seen.val()
-                | self.three_of_four.val()
-                | (self.two_seen.val() & self.four_bits.val().any())
-                | (self.one_seen.val() & self.two_of_four.val());
-            self.two_seen.next = self.two_seen.val()
-                | self.two_of_four.val()
-                | (self.one_seen.val() & self.four_bits.val().any());
-            self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
-        }
-        self.groups_after_two.next = self.three_seen.val();
         if self.take_hit.val() & self.is_last_hit.val() {
             self.group_open.d.next = false;
         }
@@ -450,63 +454,15 @@ impl<const LANES: usize, const GROUPS: usize, const ENTRY: usize> Logic for Surv
             self.group_hits.d.next = self.chosen_hits.val();
             self.last_hit.d.next = self.chosen_single.val();
             self.groups.d.next = self.rest.val();
-            self.last_group.d.next = !self.groups_after_two.val();
+            self.last_group.d.next = !self.are_three[1].val();
         }
 
         // One beat of the queue.
         self.take_beat.next = !self.open.q.val() | (self.take_group.val() & self.is_last_group.val());
         self.fifo.m_axis_tready.next = self.take_beat.val();
-        self.next_eight.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(0);
-        self.next_four.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(self.four_at.val().index());
-        self.next_three.next = self.fifo.m_axis_tdata.val().get_bits::<LANES>(self.three_at.val().index());
-        self.marks.next = 0.into();
-        for i in 0..GROUPS {
-            self.marks.next = self.marks.val().replace_bit(
-                i,
-                self.next_eight.val().get_bits::<4>(i * 4).any()
-                    | self.next_four.val().get_bits::<4>(i * 4).any()
-                    | self.next_three.val().get_bits::<4>(i * 4).any(),
-            );
-        }
-        self.next_singles.next = 0.into();
-        for i in 0..GROUPS {
-            self.lanes8.next = self.next_eight.val().get_bits::<4>(i * 4);
-            self.lanes4.next = self.next_four.val().get_bits::<4>(i * 4);
-            self.lanes3.next = self.next_three.val().get_bits::<4>(i * 4);
-            self.next_hits.next = bit_cast::<GROUP_HITS, 4>(self.lanes8.val())
-                | (bit_cast::<GROUP_HITS, 4>(self.lanes4.val()) << self.hits_four_at.val())
-                | (bit_cast::<GROUP_HITS, 4>(self.lanes3.val()) << self.hits_three_at.val());
-            self.one_seen.next = false;
-            self.two_seen.next = false;
-            for n in 0..3 {
-                self.four_bits.next = self.next_hits.val().get_bits::<4>(n * 4);
-                self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
-                self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
-                self.two_seen.next = self.two_seen.val()
-                    | self.low_pair.val().all()
-                    | self.high_pair.val().all()
-                    | (self.low_pair.val().any() & self.high_pair.val().any())
-                    | (self.one_seen.val() & self.four_bits.val().any());
-                self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
-            }
-            self.next_singles.next = self.next_singles.val().replace_bit(i, !self.two_seen.val());
-        }
-        self.one_seen.next = false;
-        self.two_seen.next = false;
-        for i in 0..(GROUPS / 4) {
-            self.four_bits.next = self.marks.val().get_bits::<4>(i * 4);
-            self.low_pair.next = self.four_bits.val().get_bits::<2>(0);
-            self.high_pair.next = self.four_bits.val().get_bits::<2>(2);
-            self.two_seen.next = self.two_seen.val()
-                | self.low_pair.val().all()
-                | self.high_pair.val().all()
-                | (self.low_pair.val().any() & self.high_pair.val().any())
-                | (self.one_seen.val() & self.four_bits.val().any());
-            self.one_seen.next = self.one_seen.val() | self.four_bits.val().any();
-        }
         if self.take_beat.val() {
             self.singles.d.next = self.next_singles.val();
-            self.last_group.d.next = !self.two_seen.val();
+            self.last_group.d.next = !self.are_two[2].val();
             self.open.d.next = self.fifo.m_axis_tvalid.val();
             self.open_info.d.next =
                 self.fifo.m_axis_tdata.val().get_bits::<INFO_BITS>(self.info_at.val().index());

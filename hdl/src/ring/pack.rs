@@ -3,10 +3,9 @@
 //! ```text
 //!                  +------+
 //! out_*         -->|      |--> m_axis_tdata, _tvalid   (<-- _tready)
-//! hits_*        -->|      |
-//! credit       <-- | Pack |
-//! records_log2  -->|      |--> verdicts, id_records, pad_records,
-//! idle          -->|      |    acl_matches, signature_matches, cut, deferred
+//! hits_*        -->| Pack |
+//! records_log2  -->|      |--> credit
+//! idle          -->|      |
 //!                  +------+
 //! ```
 //!
@@ -74,12 +73,8 @@ const VERSION_LSB: usize = 8 * offset_of!(VerdictRecord, version);
 const CONTROL_LSB: usize = 8 * offset_of!(VerdictRecord, control);
 const KIND_LSB: usize = CONTROL_LSB + c2h::KIND_LSB;
 const IDS_LSB: usize = CONTROL_LSB + c2h::IDS_LSB;
-/// Bit of an `acl` that is set in `NO_RULE` and in no number of a rule.
-const NO_RULE_BIT: usize = ACL_LSB + 31;
-const CUT_BIT: usize = FLAGS_LSB + Flags::CUT.trailing_zeros() as usize;
 const VERDICT_HITS_LSB: usize = CONTROL_LSB + HITS_LSB;
 const OVERFLOW_BIT: usize = FLAGS_LSB + Flags::OVERFLOW.trailing_zeros() as usize;
-const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
 
 const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
 const _: () = assert!(8 * offset_of!(IdRecord, control) == CONTROL_LSB);
@@ -138,20 +133,6 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub m_axis_tvalid: Signal<Out, Bit>,
     /// The line is taken.
     pub m_axis_tready: Signal<In, Bit>,
-    /// Verdict records of the line that was handed over.
-    pub verdicts: Signal<Out, Bits<COUNT_BITS>>,
-    /// Records of ids or of patterns of that line.
-    pub id_records: Signal<Out, Bits<COUNT_BITS>>,
-    /// Pad records of that line.
-    pub pad_records: Signal<Out, Bits<COUNT_BITS>>,
-    /// Verdicts of that line with an ACL rule.
-    pub acl_matches: Signal<Out, Bits<COUNT_BITS>>,
-    /// Verdicts of that line with signature ids.
-    pub signature_matches: Signal<Out, Bits<COUNT_BITS>>,
-    /// Verdicts of that line with the flag CUT.
-    pub cut: Signal<Out, Bits<COUNT_BITS>>,
-    /// Verdicts of that line with the flag DEFER.
-    pub deferred: Signal<Out, Bits<COUNT_BITS>>,
 
     results: Fifo<WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
     hits: Fifo<HITS_WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
@@ -185,13 +166,6 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     whole: DFF<Bits<LINE_BITS>>,
     whole_valid: DFF<Bit>,
     index: DFF<Bits<32>>,
-    is_verdict: [DFF<Bit>; LINE_RECORDS],
-    is_ids: [DFF<Bit>; LINE_RECORDS],
-    is_pad: [DFF<Bit>; LINE_RECORDS],
-    has_acl: [DFF<Bit>; LINE_RECORDS],
-    has_ids: [DFF<Bit>; LINE_RECORDS],
-    is_cut: [DFF<Bit>; LINE_RECORDS],
-    is_deferred: [DFF<Bit>; LINE_RECORDS],
 
     go: Signal<Local, Bit>,
     hits_first: Signal<Local, Bits<HITS_IN_BITS>>,
@@ -232,9 +206,6 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     shift: Signal<Local, Bits<10>>,
     flush: Signal<Local, Bit>,
     phase: Signal<Local, Bit>,
-    handed: Signal<Local, Bit>,
-    record: [Signal<Local, Bits<RECORD_BITS>>; LINE_RECORDS],
-    kind: [Signal<Local, Bits<KIND_BITS>>; LINE_RECORDS],
 
     no_rule: Constant<Bits<32>>,
     acl_lsb: Constant<Bits<8>>,
@@ -267,10 +238,6 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     overflow_lsb: Constant<Bits<8>>,
     one_word: Constant<Bits<WORD_BITS>>,
     one_found: Constant<Bits<HITS_WORD_BITS>>,
-    kind_verdict: Constant<Bits<KIND_BITS>>,
-    kind_ids: Constant<Bits<KIND_BITS>>,
-    kind_hits: Constant<Bits<KIND_BITS>>,
-    kind_pad: Constant<Bits<KIND_BITS>>,
     line_records: Constant<Bits<COUNT_BITS>>,
     none: Constant<Bits<WAITING_BITS>>,
     phases: Constant<Bits<LINE_BITS>>,
@@ -311,13 +278,6 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             m_axis_tdata: Default::default(),
             m_axis_tvalid: Default::default(),
             m_axis_tready: Default::default(),
-            verdicts: Default::default(),
-            id_records: Default::default(),
-            pad_records: Default::default(),
-            acl_matches: Default::default(),
-            signature_matches: Default::default(),
-            cut: Default::default(),
-            deferred: Default::default(),
             results: Fifo::new(RamStyle::Block),
             hits: Fifo::new(RamStyle::Block),
             slice: Default::default(),
@@ -342,13 +302,6 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             whole: Default::default(),
             whole_valid: Default::default(),
             index: Default::default(),
-            is_verdict: Default::default(),
-            is_ids: Default::default(),
-            is_pad: Default::default(),
-            has_acl: Default::default(),
-            has_ids: Default::default(),
-            is_cut: Default::default(),
-            is_deferred: Default::default(),
             go: Default::default(),
             hits_first: Default::default(),
             hits_second: Default::default(),
@@ -388,9 +341,6 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             shift: Default::default(),
             flush: Default::default(),
             phase: Default::default(),
-            handed: Default::default(),
-            record: Default::default(),
-            kind: Default::default(),
             no_rule: Constant::new(u64::from(c2h::NO_RULE).into()),
             acl_lsb: Constant::new(ACL_LSB.to_bits()),
             flags_lsb: Constant::new(FLAGS_LSB.to_bits()),
@@ -422,10 +372,6 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             overflow_lsb: Constant::new(OVERFLOW_BIT.to_bits()),
             one_word: Constant::new(1u64.to_bits()),
             one_found: Constant::new(1u64.to_bits()),
-            kind_hits: Constant::new((RecordKind::Hits as u64).into()),
-            kind_verdict: Constant::new((RecordKind::Verdict as u64).into()),
-            kind_ids: Constant::new((RecordKind::Ids as u64).into()),
-            kind_pad: Constant::new((RecordKind::Pad as u64).into()),
             line_records: Constant::new(LINE_RECORDS.to_bits()),
             none: Constant::new(0.into()),
             phases: Constant::new(phases()),
@@ -726,78 +672,6 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         self.m_axis_tdata.next = self.slice.m_axis_tdata.val();
         self.m_axis_tvalid.next = self.slice.m_axis_tvalid.val();
         self.slice.m_axis_tready.next = self.m_axis_tready.val();
-
-        // What was handed over.
-        self.handed.next = self.slice.m_axis_tvalid.val() & self.m_axis_tready.val();
-        for width in RECORD_BITS..(RECORD_BITS + 1) {
-            for i in 0..LINE_RECORDS {
-                self.is_verdict[i].clock.next = self.clock.val();
-                self.is_ids[i].clock.next = self.clock.val();
-                self.is_pad[i].clock.next = self.clock.val();
-                self.has_acl[i].clock.next = self.clock.val();
-                self.has_ids[i].clock.next = self.clock.val();
-                self.is_cut[i].clock.next = self.clock.val();
-                self.is_deferred[i].clock.next = self.clock.val();
-                self.record[i].next = self.slice.m_axis_tdata.val().get_bits::<RECORD_BITS>(i * width);
-                for at in KIND_LSB..(KIND_LSB + 1) {
-                    self.kind[i].next = self.record[i].val().get_bits::<KIND_BITS>(at);
-                }
-                self.is_verdict[i].d.next =
-                    self.handed.val() & (self.kind[i].val() == self.kind_verdict.val());
-                self.is_ids[i].d.next = self.handed.val()
-                    & ((self.kind[i].val() == self.kind_ids.val())
-                        | (self.kind[i].val() == self.kind_hits.val()));
-                self.is_pad[i].d.next = self.handed.val() & (self.kind[i].val() == self.kind_pad.val());
-                self.has_acl[i].d.next = false;
-                self.has_ids[i].d.next = false;
-                self.is_cut[i].d.next = false;
-                self.is_deferred[i].d.next = false;
-                if self.handed.val() & (self.kind[i].val() == self.kind_verdict.val()) {
-                    for at in NO_RULE_BIT..(NO_RULE_BIT + 1) {
-                        self.has_acl[i].d.next = !(self.record[i].val().get_bit(at));
-                    }
-                    for at in IDS_LSB..(IDS_LSB + 1) {
-                        self.has_ids[i].d.next = self.record[i].val().get_bits::<IDS_BITS>(at).any();
-                    }
-                    for at in CUT_BIT..(CUT_BIT + 1) {
-                        self.is_cut[i].d.next = self.record[i].val().get_bit(at);
-                    }
-                    for at in DEFER_BIT..(DEFER_BIT + 1) {
-                        self.is_deferred[i].d.next = self.record[i].val().get_bit(at);
-                    }
-                }
-            }
-        }
-        self.verdicts.next = 0.into();
-        self.id_records.next = 0.into();
-        self.pad_records.next = 0.into();
-        self.acl_matches.next = 0.into();
-        self.signature_matches.next = 0.into();
-        self.cut.next = 0.into();
-        self.deferred.next = 0.into();
-        for i in 0..LINE_RECORDS {
-            if self.is_verdict[i].q.val() {
-                self.verdicts.next = self.verdicts.val() + 1;
-            }
-            if self.is_ids[i].q.val() {
-                self.id_records.next = self.id_records.val() + 1;
-            }
-            if self.is_pad[i].q.val() {
-                self.pad_records.next = self.pad_records.val() + 1;
-            }
-            if self.has_acl[i].q.val() {
-                self.acl_matches.next = self.acl_matches.val() + 1;
-            }
-            if self.has_ids[i].q.val() {
-                self.signature_matches.next = self.signature_matches.val() + 1;
-            }
-            if self.is_cut[i].q.val() {
-                self.cut.next = self.cut.val() + 1;
-            }
-            if self.is_deferred[i].q.val() {
-                self.deferred.next = self.deferred.val() + 1;
-            }
-        }
 
         if self.reset.val() {
             self.given_back.d.next = false;

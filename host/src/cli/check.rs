@@ -9,7 +9,7 @@ use tabled::settings::object::Columns;
 use tabled::settings::width::Width;
 use tabled::settings::{Alignment, Style};
 use wiresift_abi::c2h::HITS_MAX;
-use wiresift_host::compile::{self, Compiled, Options, ResourceReport};
+use wiresift_host::compile::{self, Compiled, Options, PayloadReport, ResourceReport};
 use wiresift_host::metadata::{Metadata, SignatureInfo};
 use wiresift_host::rules::model::{Origin, RuleClass, RuleSet, Skipped};
 
@@ -159,8 +159,6 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         writeln!(text, "{tables}")?;
     }
     let of = |used: usize, total: usize| format!("{used} of {total}");
-    let payload = &report.payload;
-    let passes = format!("{:.4} %", 100.0 * payload.passes.iter().sum::<f64>());
     let mut rows = vec![("geometry".to_owned(), report.geometry.to_owned())];
     if rules.chain_rules > 0 {
         let expressed = of(rules.chain_rules - rules.skipped.len(), rules.chain_rules);
@@ -172,12 +170,21 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         ("signatures evaluated".to_owned(), of(report.evaluated, report.signatures)),
         ("patterns".to_owned(), report.patterns.to_string()),
         ("signatures without a pattern".to_owned(), report.without_pattern.to_string()),
-        ("patterns on the card".to_owned(), of(payload.patterns, payload.patterns_total)),
-        ("patterns sought by the host: 1 or 2 bytes".to_owned(), payload.left.short.to_string()),
-        ("patterns sought by the host: frequent".to_owned(), payload.left.hot.to_string()),
-        ("patterns sought by the host: no room".to_owned(), payload.left.no_room.to_string()),
-        ("buckets of the window index".to_owned(), of(payload.windows, payload.windows_total)),
-        ("random bytes that pass the filter".to_owned(), passes),
+    ]);
+    if report.patterns > 0 {
+        let PayloadReport { patterns, patterns_total, windows, windows_total, passes, left } =
+            &report.payload;
+        let passes = format!("{:.4} %", 100.0 * passes.iter().sum::<f64>());
+        rows.extend([
+            ("patterns on the card".to_owned(), of(*patterns, *patterns_total)),
+            ("patterns sought by the host: 1 or 2 bytes".to_owned(), left.short.to_string()),
+            ("patterns sought by the host: frequent".to_owned(), left.hot.to_string()),
+            ("patterns sought by the host: no room".to_owned(), left.no_room.to_string()),
+            ("buckets of the window index".to_owned(), of(*windows, *windows_total)),
+            ("random bytes that pass the filter".to_owned(), passes),
+        ]);
+    }
+    rows.extend([
         ("signature headers".to_owned(), report.headers.to_string()),
         ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
         ("entries cut into pieces".to_owned(), report.cut.to_string()),

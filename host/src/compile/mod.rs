@@ -83,10 +83,7 @@ pub fn compile(
     }
     let patterns = payload.commands();
     let lines = commands::commands(&fitted.entries, &secret, &fitted.placement, &tcam, &patterns, geometry);
-    let report = ResourceReport {
-        payload: payload.report(),
-        ..resources(&expanded, &fitted, tcam.len(), lines.len(), geometry)
-    };
+    let report = resources(&expanded, &fitted, tcam.len(), lines.len(), payload.report(), geometry);
     let metadata = serde_json::to_vec(&expanded.metadata).map_err(CompileError::Metadata)?;
     let image = Image::new(geometry, lines, metadata)?;
     Ok(Compiled { image, metadata: expanded.metadata, report, payload })
@@ -126,6 +123,7 @@ fn resources(
     fitted: &Fitted<'_>,
     tcam: usize,
     commands: usize,
+    payload: PayloadReport,
     geometry: &'static Geometry,
 ) -> ResourceReport {
     let metadata = &expanded.metadata;
@@ -162,7 +160,7 @@ fn resources(
         tcam,
         tcam_total: geometry.tcam_entries,
         commands,
-        payload: PayloadReport::default(),
+        payload,
     }
 }
 

@@ -17,9 +17,7 @@ use serde::Serialize;
 use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::geometry::Geometry;
-use wiresift_abi::payload::{
-    self, CLASSES, Class, QUEUE_BEATS, QUEUE_MARGIN, SECRET_ROWS, Secret, Tables, backlog_max, memories,
-};
+use wiresift_abi::payload::{self, CLASSES, Class, SECRET_ROWS, Secret, Tables, backlog_max, memories};
 
 pub use worst::Worst;
 
@@ -190,8 +188,7 @@ impl Payload {
     /// where it verifies them as fast as they come.
     pub fn beats_taken(&self, worst: &Worst) -> Option<u64> {
         let a_beat = self.comparisons_a_beat(worst);
-        let room = QUEUE_BEATS - QUEUE_MARGIN - self.geometry.packets_in_flight;
-        let room = room.min(backlog_max(self.geometry) * self.geometry.beats_per_line());
+        let room = backlog_max(self.geometry) * self.geometry.beats_per_line();
         // Each beat that comes adds one and takes `1 / a_beat` away.
         (a_beat > 1.0).then(|| (room as f64 * a_beat / (a_beat - 1.0)) as u64)
     }
