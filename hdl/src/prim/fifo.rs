@@ -41,12 +41,13 @@ pub struct Fifo<const WIDTH: usize, const DEPTH_LOG2: usize, const COUNT_BITS: u
     /// Words in the RAM: those that came in and are not yet in the output register.
     pub count: Signal<Out, Bits<COUNT_BITS>>,
     ram: Ram<WIDTH, DEPTH_LOG2>,
-    write_at: DFF<Bits<DEPTH_LOG2>>,
-    read_at: DFF<Bits<DEPTH_LOG2>>,
-    stored: DFF<Bits<COUNT_BITS>>,
+    // One bit more than an address: their distance tells a full RAM from an empty one.
+    write_at: DFF<Bits<COUNT_BITS>>,
+    read_at: DFF<Bits<COUNT_BITS>>,
     full: DFF<Bit>,
     filled: DFF<Bit>,
     out_valid: DFF<Bit>,
+    stored: Signal<Local, Bits<COUNT_BITS>>,
     write: Signal<Local, Bit>,
     read: Signal<Local, Bit>,
     one: Constant<Bits<COUNT_BITS>>,
@@ -74,10 +75,10 @@ impl<const WIDTH: usize, const DEPTH_LOG2: usize, const COUNT_BITS: usize>
             ram: Ram::without_collisions(style),
             write_at: DFF::default(),
             read_at: DFF::default(),
-            stored: DFF::default(),
             full: DFF::default(),
             filled: DFF::default(),
             out_valid: DFF::default(),
+            stored: Signal::default(),
             write: Signal::default(),
             read: Signal::default(),
             one: Constant::new(1u32.to_bits()),
@@ -91,40 +92,39 @@ impl<const WIDTH: usize, const DEPTH_LOG2: usize, const COUNT_BITS: usize> Logic
 {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, write_at, read_at, stored, full, filled, out_valid);
+        dff_setup!(self, clock, write_at, read_at, full, filled, out_valid);
         self.ram.clock.next = self.clock.val();
         self.write.next = self.s_axis_tvalid.val() & !self.full.q.val();
         self.read.next = self.filled.q.val() & (!self.out_valid.q.val() | self.m_axis_tready.val());
         self.ram.write_enable.next = self.write.val();
-        self.ram.write_address.next = self.write_at.q.val();
+        self.ram.write_address.next = self.write_at.q.val().get_bits::<DEPTH_LOG2>(0);
         self.ram.write_data.next = self.s_axis_tdata.val();
         self.ram.read_enable.next = self.read.val();
-        self.ram.read_address.next = self.read_at.q.val();
+        self.ram.read_address.next = self.read_at.q.val().get_bits::<DEPTH_LOG2>(0);
         self.s_axis_tready.next = !self.full.q.val();
         self.m_axis_tdata.next = self.ram.read_data.val();
         self.m_axis_tvalid.next = self.out_valid.q.val();
-        self.count.next = self.stored.q.val();
+        // From registers alone: a sum that is kept would end every path to `m_axis_tready`.
+        self.stored.next = self.write_at.q.val() - self.read_at.q.val();
+        self.count.next = self.stored.val();
 
         self.out_valid.d.next = self.filled.q.val() | (self.out_valid.q.val() & !self.m_axis_tready.val());
         if self.write.val() {
-            self.write_at.d.next = self.write_at.q.val() + 1;
+            self.write_at.d.next = self.write_at.q.val() + self.one.val();
         }
         if self.read.val() {
-            self.read_at.d.next = self.read_at.q.val() + 1;
+            self.read_at.d.next = self.read_at.q.val() + self.one.val();
         }
         if self.write.val() & !self.read.val() {
-            self.stored.d.next = self.stored.q.val() + self.one.val();
             self.filled.d.next = true;
-            self.full.d.next = self.stored.q.val() == self.last.val();
+            self.full.d.next = self.stored.val() == self.last.val();
         } else if self.read.val() & !self.write.val() {
-            self.stored.d.next = self.stored.q.val() - self.one.val();
             self.full.d.next = false;
-            self.filled.d.next = self.stored.q.val() != self.one.val();
+            self.filled.d.next = self.stored.val() != self.one.val();
         }
         if self.reset.val() {
             self.write_at.d.next = 0.into();
             self.read_at.d.next = 0.into();
-            self.stored.d.next = 0.into();
             self.full.d.next = false;
             self.filled.d.next = false;
             self.out_valid.d.next = false;

@@ -16,9 +16,9 @@ fn stream(depth: usize, latency: usize) -> String {
 fn a_fifo_keeps_order_and_loses_nothing() {
     let verilog = emitted(Fifo::<4, 2, 3>::new(RamStyle::Distributed));
     let mutants = [
-        ("full$d = stored$q == last", "full$d = 1'b0"),
+        ("full$d = stored == last", "full$d = 1'b0"),
         ("read = filled$q &", "read = filled$q |"),
-        ("filled$d = stored$q != one", "filled$d = 1'b0"),
+        ("filled$d = stored != one", "filled$d = 1'b0"),
     ];
     holds("fifo", &verilog, &stream(5, 1), &mutants);
 }
