@@ -40,14 +40,15 @@ pub enum Opcode {
     /// Writes the mask of table `table`: the data's low [`HASHED_BITS`] bits. A narrow table has
     /// no mask for the 96 low bits of an address.
     WriteMask = 3,
-    /// Writes row `index` of the hash secret: the data's low [`HASHED_BITS`] bits.
+    /// Writes row `index` of the hash secret: the data's low [`HASHED_BITS`] bits. The packets behind it wait until
+    /// every table has it (one cycle a value of what a LUT is addressed by, at most 64 in all).
     WriteSecret = 4,
     /// Keeps the low half of a ternary key ([`crate::entry::tcam_halves`]) for the next
     /// [`Opcode::WriteTcamHigh`].
     WriteTcamLow = 5,
     /// Gives TCAM entry `index` the ternary key whose high half is in the data and whose low half was
     /// kept last. The packets behind it wait until it is in every row memory (one cycle an address of
-    /// those, 64 in all). The entry must be empty, or packets could see half of the key.
+    /// those, 16 in all). The entry must be empty, or packets could see half of the key.
     WriteTcamHigh = 6,
     /// Writes what TCAM entry `index` keeps beside its key ([`crate::entry::Entry::to_tcam`]); kind 0
     /// makes it empty.

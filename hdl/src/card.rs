@@ -19,6 +19,7 @@ use wiresift_abi::geometry::{Geometry, LAB, LINE, WAYS};
 use wiresift_abi::vector::WINDOW_BYTES;
 
 use crate::classify::Classifier;
+use crate::classify::hash::LutMemory;
 use crate::control::Control;
 use crate::csr::Csr;
 use crate::csr::counters::Counters;
@@ -236,14 +237,14 @@ pub struct Card<
 impl LineCard {
     /// The card of `line`.
     pub fn line() -> Self {
-        Self::new(&LINE, RamStyle::Ultra)
+        Self::new(&LINE, RamStyle::Ultra, LutMemory::Bits64)
     }
 }
 
 impl LabCard {
     /// The card of `lab`.
     pub fn lab() -> Self {
-        Self::new(&LAB, RamStyle::Block)
+        Self::new(&LAB, RamStyle::Block, LutMemory::Words16)
     }
 }
 
@@ -310,8 +311,9 @@ impl<
         PATTERNS_LOG2,
     >
 {
-    /// A card whose sizes are the parameters; the RAM of the wide tables is of style `wide`.
-    fn new(geometry: &Geometry, wide: RamStyle) -> Self {
+    /// A card whose sizes are the parameters; the RAM of the wide tables is of style `wide`, the hashes of all tables
+    /// are in LUTs that are `memory`.
+    fn new(geometry: &Geometry, wide: RamStyle, memory: LutMemory) -> Self {
         // Every element that holds a credit finds room in the FIFO of the results.
         assert!(1 << RESULTS_LOG2 == geometry.packets_in_flight);
         Self {
@@ -374,7 +376,7 @@ impl<
             unpack: Unpack::default(),
             window: Window::new(geometry),
             parser: Parser::default(),
-            classifier: Classifier::new(geometry, wide),
+            classifier: Classifier::new(geometry, wide, memory),
             matcher: Matcher::new(geometry, wide),
             pack: Pack::default(),
             write: Writer::new(geometry),

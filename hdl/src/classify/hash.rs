@@ -1,22 +1,20 @@
-//! The keyed hash that finds the buckets of every table of a kind (`abi::hash`), and its secret.
+//! The keyed hash that finds the buckets of a key in both ways of a table (`abi::hash`).
 //!
 //! ```text
-//! write, index, data ----->.--------.---> way0[n], way1[n]   buckets of table n, same cycle
-//! masked[n] -------------->| Hasher |
-//!                          '--------'
+//! store, row0, row1, parity ---->.------.---> way0, way1   buckets, same cycle
+//! key -------------------------->| Hash |
+//!                                '------'
 //! ```
 //!
-//! Bit `j` of a bucket is the parity of the masked key under a row of the secret: AND and XOR of 112 bits in a
-//! narrow table, of 304 bits in a wide one, four logic levels of six inputs. The rows are registers, shared by
-//! all tables of a kind; a row that is written counts from the next cycle on. Rows that no bucket number is
-//! long enough for are not kept.
+//! Bit `j` of a bucket is the parity of the masked key under a row of the secret. The key is cut into parts of as many
+//! bits as a LUT has addresses when it is a memory, and a memory for each part holds the parity of every value of the
+//! part under every row: so a look-up is one read and the sum of the parts, four logic levels for the 304 bits of a wide
+//! table, and takes a quarter of the LUTs that AND and XOR with the rows take. What a row that is written changes is
+//! found out by [`RowWriter`](super::row_writer::RowWriter), which goes through all values of the parts.
 
 use rust_hdl::core::prelude::*;
-use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::Field;
-use wiresift_abi::command::INDEX;
 use wiresift_abi::entry::{NARROW_DST, NARROW_SRC};
-use wiresift_abi::hash::INDEX_BITS;
 use wiresift_abi::vector::{DST, HASHED_BITS, SPORT, SRC};
 
 /// Bits of an address in a narrow table.
@@ -78,159 +76,146 @@ impl Logic for Narrow {
     }
 }
 
-/// Rows of the secret, and the hash of keys of `HASHED` bits into `1 << LOG2` buckets a way.
+/// Most parts that a key is cut into.
+pub const PARTS_MAX: usize = LutMemory::Words16.parts(HASHED_BITS);
+
+/// What a LUT of a family of FPGAs is as a memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LutMemory {
+    /// 64 bits that are written one by one: RAM64X1S of UltraScale+ (UG574, distributed RAM).
+    Bits64,
+    /// 16 words of four bits, whose bits are written together: DPR16X4 of the ECP5 (TN-02204).
+    Words16,
+}
+
+impl LutMemory {
+    /// Bits of an address.
+    pub const fn address_bits(self) -> usize {
+        match self {
+            Self::Bits64 => 6,
+            Self::Words16 => 4,
+        }
+    }
+
+    /// Parts of a key of `hashed` bits.
+    pub const fn parts(self, hashed: usize) -> usize {
+        hashed.div_ceil(self.address_bits())
+    }
+}
+
+/// The hash of keys of `HASHED` bits into `1 << LOG2` buckets a way.
 #[derive(LogicBlock)]
-pub struct Hasher<const HASHED: usize, const LOG2: usize> {
+pub struct Hash<const HASHED: usize, const LOG2: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
-    /// Writes a row.
-    pub write: Signal<In, Bit>,
-    /// Number of the row.
-    pub index: Signal<In, Bits<{ INDEX.bits }>>,
-    /// Its bits.
-    pub data: Signal<In, Bits<HASHED>>,
-    /// Masked key of each table.
-    pub masked: Vec<Signal<In, Bits<HASHED>>>,
-    /// Its bucket in way 0.
-    pub way0: Vec<Signal<Out, Bits<LOG2>>>,
-    /// Its bucket in way 1.
-    pub way1: Vec<Signal<Out, Bits<LOG2>>>,
-    row0: Vec<DFF<Bits<HASHED>>>,
-    row1: Vec<DFF<Bits<HASHED>>>,
-    sum: Signal<Local, Bits<LOG2>>,
-    number0: Vec<Constant<Bits<{ INDEX.bits }>>>,
-    number1: Vec<Constant<Bits<{ INDEX.bits }>>>,
+    /// Masked key; where a row is written, every part of it is the value that is written.
+    pub key: Signal<In, Bits<HASHED>>,
+    /// Writes, at that value of every part, the bits of the rows.
+    pub store: Signal<In, Bit>,
+    /// Rows of way 0 that are written.
+    pub row0: Signal<In, Bits<LOG2>>,
+    /// Rows of way 1.
+    pub row1: Signal<In, Bits<LOG2>>,
+    /// What is written: bit `n` is the parity of the value under part `n` of the row.
+    pub parity: Signal<In, Bits<PARTS_MAX>>,
+    /// Bucket in way 0.
+    pub way0: Signal<Out, Bits<LOG2>>,
+    /// Bucket in way 1.
+    pub way1: Signal<Out, Bits<LOG2>>,
+    _memory: LutMemory,
+    /// By part and value: rows of way 0, then those of way 1.
+    _words: Vec<u32>,
 }
 
-impl<const HASHED: usize, const LOG2: usize> Hasher<HASHED, LOG2> {
-    /// A hasher for `tables` tables.
-    pub fn new(tables: usize) -> Self {
-        assert!((2..=INDEX_BITS).contains(&LOG2));
-        let numbers = |way: usize| {
-            (0..LOG2).map(|bit| Constant::new(((way * INDEX_BITS + bit) as u64).to_bits())).collect()
-        };
+impl<const HASHED: usize, const LOG2: usize> Hash<HASHED, LOG2> {
+    /// A hash in such memories.
+    pub fn new(memory: LutMemory) -> Self {
+        let parts = memory.parts(HASHED);
         Self {
             clock: Signal::default(),
-            write: Signal::default(),
-            index: Signal::default(),
-            data: Signal::default(),
-            masked: vec![Signal::default(); tables],
-            way0: vec![Signal::default(); tables],
-            way1: vec![Signal::default(); tables],
-            row0: vec![DFF::default(); LOG2],
-            row1: vec![DFF::default(); LOG2],
-            sum: Signal::default(),
-            number0: numbers(0),
-            number1: numbers(1),
+            key: Signal::default(),
+            store: Signal::default(),
+            row0: Signal::default(),
+            row1: Signal::default(),
+            parity: Signal::default(),
+            way0: Signal::default(),
+            way1: Signal::default(),
+            _memory: memory,
+            _words: vec![0; parts << memory.address_bits()],
         }
+    }
+
+    /// First bit and bits of a part; the last one may have fewer.
+    fn part(&self, part: usize) -> (usize, usize) {
+        let bits = self._memory.address_bits();
+        (part * bits, bits.min(HASHED - part * bits))
     }
 }
 
-impl<const HASHED: usize, const LOG2: usize> Logic for Hasher<HASHED, LOG2> {
-    #[hdl_gen]
+impl<const HASHED: usize, const LOG2: usize> Logic for Hash<HASHED, LOG2> {
     fn update(&mut self) {
-        for i in 0..LOG2 {
-            self.row0[i].clock.next = self.clock.val();
-            self.row1[i].clock.next = self.clock.val();
-            self.row0[i].d.next = self.row0[i].q.val();
-            self.row1[i].d.next = self.row1[i].q.val();
-            if self.write.val() & (self.index.val() == self.number0[i].val()) {
-                self.row0[i].d.next = self.data.val();
+        let key = self.key.val();
+        let is_written = self.clock.pos_edge() && self.store.val();
+        let rows = (self.row0.val().index() | self.row1.val().index() << LOG2) as u32;
+        let mut sum = 0;
+        for part in 0..self._memory.parts(HASHED) {
+            let (lsb, bits) = self.part(part);
+            let value = (0..bits).fold(0, |value, bit| value | usize::from(key.get_bit(lsb + bit)) << bit);
+            let word = &mut self._words[part << self._memory.address_bits() | value];
+            if is_written {
+                *word = *word & !rows | if self.parity.val().get_bit(part) { rows } else { 0 };
             }
-            if self.write.val() & (self.index.val() == self.number1[i].val()) {
-                self.row1[i].d.next = self.data.val();
-            }
+            sum ^= *word;
         }
-        for n in 0..(self.masked.len()) {
-            self.sum.next = 0.into();
-            for i in 0..LOG2 {
-                self.sum.next =
-                    self.sum.val().replace_bit(i, (self.masked[n].val() & self.row0[i].q.val()).xor());
-            }
-            self.way0[n].next = self.sum.val();
-            self.sum.next = 0.into();
-            for i in 0..LOG2 {
-                self.sum.next =
-                    self.sum.val().replace_bit(i, (self.masked[n].val() & self.row1[i].q.val()).xor());
-            }
-            self.way1[n].next = self.sum.val();
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests {
-    use rand::Rng;
-    use rand_chacha::ChaCha8Rng;
-    use wiresift_abi::bits::{Field, Line};
-    use wiresift_abi::geometry::WAYS;
-    use wiresift_abi::hash::{ROWS, Secret};
-    use wiresift_abi::vector::Key;
-
-    use super::super::testing::{bits_of, random_line};
-    use super::*;
-    use crate::gate::passes;
-
-    /// The bits that a narrow table hashes, closed up.
-    fn narrowed(line: &Line) -> Line {
-        let rest = Field::new("rest", SPORT.lsb, REST_BITS);
-        Line::default()
-            .with(Field::new("src", 0, 32), line.get(SRC) >> 96)
-            .with(Field::new("dst", 32, 32), line.get(DST) >> 96)
-            .with(Field::new("rest", 64, REST_BITS), line.get(rest))
+        self.way0.next = u64::from(sum & ((1 << LOG2) - 1)).to_bits();
+        self.way1.next = u64::from(sum >> LOG2).to_bits();
     }
 
-    fn agrees_with_the_contract<const HASHED: usize, const LOG2: usize>(name: &str) {
-        let narrow = HASHED == NARROW_HASHED;
-        let mut secret = Secret([Key::default(); ROWS]);
-        let mut masked = [Key::default(); 2];
-        let mut rows_written = 0;
-        let line_of = |line: &Line| if narrow { narrowed(line) } else { *line };
-        let key = |rng: &mut ChaCha8Rng| {
-            let mut line = random_line(rng);
-            if narrow {
-                line = line.with(SRC, line.get(SRC) >> 96 << 96).with(DST, line.get(DST) >> 96 << 96);
+    fn connect(&mut self) {
+        self.way0.connect();
+        self.way1.connect();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let (rows, parts) = (2 * LOG2, self._memory.parts(HASHED));
+        let mut text =
+            format!("wire [{high}:0] rows = {{row1, row0}};\nreg [{high}:0] sum;\n", high = rows - 1);
+        for part in 0..parts {
+            let (lsb, bits) = self.part(part);
+            let (at, last) = (format!("key[{lsb} +: {bits}]"), (1 << bits) - 1);
+            text += &format!("wire [{high}:0] word{part};\n", high = rows - 1);
+            match self._memory {
+                LutMemory::Bits64 => {
+                    for row in 0..rows {
+                        text += &format!(
+                            "(* ram_style = \"distributed\" *) reg part{part}_{row} [0:{last}];\n\
+                             assign word{part}[{row}] = part{part}_{row}[{at}];\n\
+                             always @(posedge clock) if (store & rows[{row}]) part{part}_{row}[{at}] <= parity[{part}];\n",
+                        );
+                    }
+                }
+                LutMemory::Words16 => {
+                    text += &format!(
+                        "(* ram_style = \"distributed\" *) reg [{high}:0] part{part} [0:{last}];\n\
+                         assign word{part} = part{part}[{at}];\n\
+                         always @(posedge clock) if (store) part{part}[{at}] <= \
+                         word{part} & ~rows | {{{rows}{{parity[{part}]}}}} & rows;\n",
+                        high = rows - 1,
+                    );
+                }
             }
-            (Key::of(&line), line)
-        };
-        passes(
-            name,
-            || Hasher::<HASHED, LOG2>::new(2),
-            600,
-            2,
-            |uut, rng, cycle| {
-                for (n, masked) in masked.iter().enumerate() {
-                    let buckets: Vec<_> =
-                        (0..WAYS).map(|way| secret.bucket(masked, way, LOG2 as u32)).collect();
-                    let found = [uut.way0[n].val().index(), uut.way1[n].val().index()];
-                    assert!(cycle == 0 || found == *buckets, "{found:?} {buckets:?}");
-                }
-                for (n, masked) in masked.iter_mut().enumerate() {
-                    let (new, line) = key(rng);
-                    let mut hashed = line.to_owned();
-                    hashed.set(Field::new("aux", HASHED_BITS, 16), 0);
-                    *masked = Key::of(&hashed);
-                    assert!(new.0[..4] == masked.0[..4]);
-                    uut.masked[n].next = bits_of(&line_of(&hashed));
-                }
-                let index = rng.random_range(0..ROWS + 8);
-                let row = random_line(rng);
-                uut.write.next = rng.random_bool(0.3);
-                uut.index.next = (index as u64).to_bits();
-                uut.data.next = bits_of(&line_of(&row));
-                if uut.write.next && index < ROWS {
-                    secret.0[index] = Key::of(&row);
-                    rows_written += 1;
-                }
-            },
+        }
+        text += "always @(*) begin\n";
+        for row in 0..rows {
+            // A reduction, which becomes a tree; a chain of sums would stay one.
+            let bits: Vec<_> = (0..parts).map(|part| format!("word{part}[{row}]")).collect();
+            text += &format!("    sum[{row}] = ^{{{}}};\n", bits.join(", "));
+        }
+        text += &format!(
+            "    way0 = sum[{low}:0];\n    way1 = sum[{high}:{LOG2}];\nend\n",
+            low = LOG2 - 1,
+            high = rows - 1,
         );
-        assert!(rows_written > ROWS);
-    }
-
-    #[test]
-    fn buckets_are_those_of_the_contract() {
-        agrees_with_the_contract::<NARROW_HASHED, 9>("hasher_narrow");
-        agrees_with_the_contract::<HASHED_BITS, 12>("hasher_wide");
+        Verilog::Custom(text)
     }
 }

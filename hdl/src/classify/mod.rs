@@ -11,14 +11,14 @@
 //! A feed-forward pipeline: an element goes in every cycle and its result comes out a fixed number of
 //! cycles later ([`Classifier::latency`]), whatever the traffic. Commands travel between the packets. Each
 //! piece of state is read and written in one and the same stage, so a command counts for every element
-//! behind it and for none before it. Only CLEAR and
-//! WRITE_TCAM_HIGH take longer: from one of them to `cleared` no element may come in.
+//! behind it and for none before it. Only CLEAR,
+//! WRITE_SECRET and WRITE_TCAM_HIGH take longer: from one of them to `cleared` no element may come in.
 //!
 //! | stage | packet | command |
 //! |---|---|---|
 //! | 0 | input register | decoded and checked ([`decode`]) |
 //! | 1 | key AND mask of each table | WRITE_MASK |
-//! | 2 | [`hash`] of both ways | WRITE_SECRET; CLEAR starts the [`sweep`] |
+//! | 2 | [`hash`] of both ways | WRITE_SECRET starts the [`row_writer`]s, CLEAR the [`sweep`] |
 //! | 3 | buckets read ([`bank`]) | WRITE_SLOT |
 //! | 4 | TCAM rows read ([`tcam`]) | WRITE_TCAM_LOW, WRITE_TCAM_HIGH |
 //! | 5, 6 | slots and TCAM entries compared ([`compare`]) | WRITE_TCAM_ENTRY |
@@ -43,6 +43,7 @@ pub mod finish;
 pub mod hash;
 pub mod layout;
 pub mod parts;
+pub mod row_writer;
 pub mod select;
 pub mod sweep;
 pub mod table;
@@ -51,9 +52,10 @@ pub mod tcam;
 use crate::prim::ram::RamStyle;
 use decode::Decode;
 use finish::Finish;
-use hash::{Hasher, NARROW_ADDRESS, NARROW_HASHED, Narrow};
+use hash::{LutMemory, NARROW_ADDRESS, NARROW_HASHED, Narrow};
 use layout::{Answer, HEAD_BITS, ID_BITS, LIST_BITS, List, MAX_SLOTS, Op};
 use parts::{DATA_BITS, Parts};
+use row_writer::RowWriter;
 use select::Merge;
 use sweep::Sweep;
 use table::Table;
@@ -140,8 +142,8 @@ pub struct Classifier<
     op4: DFF<Op>,
     op5: DFF<Op>,
     sweep: Sweep,
-    narrow_hash: Hasher<NARROW_HASHED, NARROW_LOG2>,
-    wide_hash: Hasher<HASHED_BITS, WIDE_LOG2>,
+    narrow_rows: RowWriter<NARROW_HASHED, NARROW_LOG2>,
+    wide_rows: RowWriter<HASHED_BITS, WIDE_LOG2>,
     parts1: Parts,
     parts2: Parts,
     parts4: Parts,
@@ -174,11 +176,11 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
     Classifier<NARROW_LOG2, WIDE_LOG2, ENTRIES, CANDIDATES>
 {
     /// The classifier for a geometry whose sizes are the parameters; the RAM of the wide tables is of
-    /// style `wide`.
+    /// style `wide`, the hashes are in LUTs that are `memory`.
     ///
     /// # Panics
     /// Where they are not, or where there are fewer than three tables and groups of TCAM entries together.
-    pub fn new(geometry: &Geometry, wide: RamStyle) -> Self {
+    pub fn new(geometry: &Geometry, wide: RamStyle, memory: LutMemory) -> Self {
         assert!(geometry.narrow_buckets_log2 as usize == NARROW_LOG2);
         assert!(geometry.wide_buckets_log2 as usize == WIDE_LOG2);
         assert!(geometry.tcam_entries == ENTRIES && WAYS * geometry.bucket_slots == CANDIDATES);
@@ -218,8 +220,8 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             op4: DFF::default(),
             op5: DFF::default(),
             sweep: Sweep::new(1 << NARROW_LOG2.max(WIDE_LOG2)),
-            narrow_hash: Hasher::new(geometry.narrow_tables),
-            wide_hash: Hasher::new(geometry.wide_tables),
+            narrow_rows: RowWriter::new(memory),
+            wide_rows: RowWriter::new(memory),
             row: Narrow::default(),
             parts1: Parts::default(),
             parts2: Parts::default(),
@@ -228,9 +230,11 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             key: Narrow::default(),
             mask: Narrow::default(),
             narrow: (0..geometry.narrow_tables)
-                .map(|_| Table::new(geometry.bucket_slots, RamStyle::Block))
+                .map(|_| Table::new(geometry.bucket_slots, RamStyle::Block, memory))
                 .collect(),
-            wide: (0..geometry.wide_tables).map(|_| Table::new(geometry.bucket_slots, wide)).collect(),
+            wide: (0..geometry.wide_tables)
+                .map(|_| Table::new(geometry.bucket_slots, wide, memory))
+                .collect(),
             tcam: Tcam::default(),
             merge: (1..lists).map(|_| Merge::default()).collect(),
             // The delay starts at stage 1.
@@ -267,14 +271,14 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
 impl LineClassifier {
     /// The classifier of `line`.
     pub fn line() -> Self {
-        Self::new(&LINE, RamStyle::Ultra)
+        Self::new(&LINE, RamStyle::Ultra, LutMemory::Bits64)
     }
 }
 
 impl LabClassifier {
     /// The classifier of `lab`.
     pub fn lab() -> Self {
-        Self::new(&LAB, RamStyle::Block)
+        Self::new(&LAB, RamStyle::Block, LutMemory::Words16)
     }
 }
 
@@ -286,12 +290,14 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
         dff_setup!(self, clock, line2, line3, line4, line5, op2, op3, op4, op5);
         self.decode.clock.next = self.clock.val();
         self.sweep.clock.next = self.clock.val();
-        self.narrow_hash.clock.next = self.clock.val();
-        self.wide_hash.clock.next = self.clock.val();
+        self.narrow_rows.clock.next = self.clock.val();
+        self.wide_rows.clock.next = self.clock.val();
         self.tcam.clock.next = self.clock.val();
         self.finish.clock.next = self.clock.val();
         self.decode.reset.next = self.reset.val();
         self.sweep.reset.next = self.reset.val();
+        self.narrow_rows.reset.next = self.reset.val();
+        self.wide_rows.reset.next = self.reset.val();
         self.finish.reset.next = self.reset.val();
         // Stages 0 and 1.
         self.decode.valid.next = self.valid.val();
@@ -325,14 +331,15 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
         // Stage 2: secret, and what is written to slots.
         self.data.next = self.parts2.data.val();
         self.row.wide.next = self.data.val().get_bits::<HASHED_BITS>(0);
-        self.narrow_hash.write.next = self.op2.q.val().secret;
-        self.narrow_hash.index.next = self.parts2.index.val();
-        self.narrow_hash.data.next = self.row.narrow.val();
-        self.wide_hash.write.next = self.op2.q.val().secret;
-        self.wide_hash.index.next = self.parts2.index.val();
-        self.wide_hash.data.next = self.data.val().get_bits::<HASHED_BITS>(0);
+        self.narrow_rows.write.next = self.op2.q.val().secret;
+        self.narrow_rows.index.next = self.parts2.index.val();
+        self.narrow_rows.data.next = self.row.narrow.val();
+        self.wide_rows.write.next = self.op2.q.val().secret;
+        self.wide_rows.index.next = self.parts2.index.val();
+        self.wide_rows.data.next = self.data.val().get_bits::<HASHED_BITS>(0);
         self.sweep.start.next = self.op2.q.val().clear;
-        self.cleared.next = self.sweep.done.val() | self.tcam.done.val();
+        // Both writers of rows need the same time.
+        self.cleared.next = self.sweep.done.val() | self.tcam.done.val() | self.wide_rows.done.val();
         self.tables.next = self.op2.q.val().tables;
         self.slots.next = self.op2.q.val().slots;
         self.bucket.next = self.parts2.index.val();
@@ -349,9 +356,12 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
             self.narrow[i].key.next = self.key.narrow.val();
             self.narrow[i].mask.next = self.mask.narrow.val();
             self.narrow[i].write_mask.next = self.masks.val().get_bit(i);
-            self.narrow_hash.masked[i].next = self.narrow[i].masked.val();
-            self.narrow[i].hash0.next = self.narrow_hash.way0[i].val();
-            self.narrow[i].hash1.next = self.narrow_hash.way1[i].val();
+            self.narrow[i].probing.next = self.narrow_rows.probing.val();
+            self.narrow[i].probe.next = self.narrow_rows.probe.val();
+            self.narrow[i].store.next = self.narrow_rows.store.val();
+            self.narrow[i].row0.next = self.narrow_rows.row0.val();
+            self.narrow[i].row1.next = self.narrow_rows.row1.val();
+            self.narrow[i].parity.next = self.narrow_rows.parity.val();
             self.narrow[i].write.next = self.tables.val().get_bit(i);
             self.narrow[i].slots.next = self.slots.val();
             self.narrow[i].index.next = self.bucket.val().get_bits::<NARROW_LOG2>(0);
@@ -368,9 +378,12 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
                 self.wide[i].key.next = self.parts1.key.val();
                 self.wide[i].mask.next = self.new_mask.val();
                 self.wide[i].write_mask.next = self.masks.val().get_bit(n + i);
-                self.wide_hash.masked[i].next = self.wide[i].masked.val();
-                self.wide[i].hash0.next = self.wide_hash.way0[i].val();
-                self.wide[i].hash1.next = self.wide_hash.way1[i].val();
+                self.wide[i].probing.next = self.wide_rows.probing.val();
+                self.wide[i].probe.next = self.wide_rows.probe.val();
+                self.wide[i].store.next = self.wide_rows.store.val();
+                self.wide[i].row0.next = self.wide_rows.row0.val();
+                self.wide[i].row1.next = self.wide_rows.row1.val();
+                self.wide[i].parity.next = self.wide_rows.parity.val();
                 self.wide[i].write.next = self.tables.val().get_bit(n + i);
                 self.wide[i].slots.next = self.slots.val();
                 self.wide[i].index.next = self.bucket.val().get_bits::<WIDE_LOG2>(0);

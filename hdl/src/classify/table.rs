@@ -1,10 +1,10 @@
 //! One masked table: a mask, two hashed ways, and an exact comparison of every slot that is read.
 //!
 //! ```text
-//! stage 1  key, mask, write_mask --------------->.-------.---> masked   stage 2, to the hasher
-//! stage 2  hash0, hash1 ------------------------>|       |
-//! stage 2  write, slots, index, data ----------->| Table |---> found     stage 9
-//! stage 4  src, dst, fields, packet ------------>'-------'
+//! stage 1  key, mask, write_mask, probing, probe >.-------.
+//! stage 2  store, row0, row1, parity ------------>|       |
+//! stage 2  write, slots, index, data ------------>| Table |---> found     stage 9
+//! stage 4  src, dst, fields, packet ------------->'-------'
 //! ```
 //!
 //! Stage by stage: 1 key AND mask; 2 hash of both ways; 3 bucket read or slot written; 4 and 5 the RAM's own
@@ -17,6 +17,7 @@ use wiresift_abi::geometry::WAYS;
 
 use super::bank::Bank;
 use super::compare::Compare;
+use super::hash::{Hash, LutMemory, PARTS_MAX};
 use super::layout::{Fields, HEAD_BITS, List, MAX_SLOTS};
 use super::select::Pick;
 use crate::prim::ram::RamStyle;
@@ -97,12 +98,18 @@ pub struct Table<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, c
     pub mask: Signal<In, Bits<HASHED>>,
     /// Stage 1: writes it.
     pub write_mask: Signal<In, Bit>,
-    /// Stage 2: masked key.
-    pub masked: Signal<Out, Bits<HASHED>>,
-    /// Stage 2: its bucket in way 0.
-    pub hash0: Signal<In, Bits<LOG2>>,
-    /// Stage 2: its bucket in way 1.
-    pub hash1: Signal<In, Bits<LOG2>>,
+    /// Stage 1: `probe` takes the place of the masked key.
+    pub probing: Signal<In, Bit>,
+    /// Stage 1: value for every part of the hash.
+    pub probe: Signal<In, Bits<HASHED>>,
+    /// Stage 2: the hash stores rows at that value ([`Hash`]).
+    pub store: Signal<In, Bit>,
+    /// Stage 2: rows of way 0.
+    pub row0: Signal<In, Bits<LOG2>>,
+    /// Stage 2: rows of way 1.
+    pub row1: Signal<In, Bits<LOG2>>,
+    /// Stage 2: their parity.
+    pub parity: Signal<In, Bits<PARTS_MAX>>,
     /// Stage 2: writes the slots that `slots` names.
     pub write: Signal<In, Bit>,
     /// Stage 2: one bit a slot, way 0 first.
@@ -128,6 +135,7 @@ pub struct Table<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, c
     key_dst: DFF<Bits<ADDRESS>>,
     key_fields: DFF<Fields>,
     is_packet: DFF<Bit>,
+    hash: Hash<HASHED, LOG2>,
     way0: Way<SLOT, LOG2>,
     way1: Way<SLOT, LOG2>,
     compare: Vec<Compare<ADDRESS>>,
@@ -143,7 +151,7 @@ impl<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: u
     Table<ADDRESS, HASHED, SLOT, LOG2>
 {
     /// A table of `slots` slots a bucket.
-    pub fn new(slots: usize, style: RamStyle) -> Self {
+    pub fn new(slots: usize, style: RamStyle, memory: LutMemory) -> Self {
         assert!(SLOT == HEAD_BITS + 2 * ADDRESS && slots <= MAX_SLOTS);
         let candidates = WAYS * slots;
         Self {
@@ -151,9 +159,12 @@ impl<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: u
             key: Signal::default(),
             mask: Signal::default(),
             write_mask: Signal::default(),
-            masked: Signal::default(),
-            hash0: Signal::default(),
-            hash1: Signal::default(),
+            probing: Signal::default(),
+            probe: Signal::default(),
+            store: Signal::default(),
+            row0: Signal::default(),
+            row1: Signal::default(),
+            parity: Signal::default(),
             write: Signal::default(),
             slots: Signal::default(),
             index: Signal::default(),
@@ -170,6 +181,7 @@ impl<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: u
             key_dst: DFF::default(),
             key_fields: DFF::default(),
             is_packet: DFF::default(),
+            hash: Hash::new(memory),
             way0: Way::new(slots, style),
             way1: Way::new(slots, style),
             compare: (0..candidates).map(|_| Compare::default()).collect(),
@@ -197,10 +209,18 @@ impl<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, const LOG2: u
             self.held_mask.d.next = self.mask.val();
         }
         self.held_key.d.next = self.key.val() & self.held_mask.q.val();
+        if self.probing.val() {
+            self.held_key.d.next = self.probe.val();
+        }
         // Stage 2.
-        self.masked.next = self.held_key.q.val();
-        self.way0.hash.next = self.hash0.val();
-        self.way1.hash.next = self.hash1.val();
+        self.hash.clock.next = self.clock.val();
+        self.hash.key.next = self.held_key.q.val();
+        self.hash.store.next = self.store.val();
+        self.hash.row0.next = self.row0.val();
+        self.hash.row1.next = self.row1.val();
+        self.hash.parity.next = self.parity.val();
+        self.way0.hash.next = self.hash.way0.val();
+        self.way1.hash.next = self.hash.way1.val();
         self.way0.index.next = self.index.val();
         self.way1.index.next = self.index.val();
         self.written.d.next = self.data.val();

@@ -31,7 +31,6 @@ macro_rules! clocked {
 clocked! {
     [const A: usize, const B: usize] super::bank::Bank<A, B>;
     [const A: usize] super::compare::Compare<A>;
-    [const A: usize, const B: usize] super::hash::Hasher<A, B>;
     [const A: usize, const B: usize] super::tcam::Tcam<A, B>;
     [const A: usize, const B: usize, const C: usize, const D: usize] super::Classifier<A, B, C, D>;
     [const A: usize, const B: usize, const C: usize, const D: usize] super::table::Table<A, B, C, D>;
@@ -334,7 +333,7 @@ fn hashed(data: &Line) -> Key {
 /// Whether no element may come in behind a command until the card says `cleared`.
 pub fn is_slow(line: &Line) -> bool {
     let opcode = line.get(wiresift_abi::command::OPCODE);
-    [Opcode::Clear, Opcode::WriteTcamHigh].iter().any(|slow| *slow as u128 == opcode)
+    [Opcode::Clear, Opcode::WriteSecret, Opcode::WriteTcamHigh].iter().any(|slow| *slow as u128 == opcode)
 }
 
 /// The commands that give TCAM place `n` a key.

@@ -46,6 +46,7 @@ struct Tally {
     commits: usize,
     bad: usize,
     clears: usize,
+    rows: usize,
     keys: usize,
 }
 
@@ -178,7 +179,8 @@ impl Traffic {
         self.clearing = command && error.is_none() && is_slow(&line);
         let commit = command && error.is_none() && opcode == Opcode::Commit as u128;
         self.tally.clears += usize::from(self.clearing && opcode == Opcode::Clear as u128);
-        self.tally.keys += usize::from(self.clearing && opcode != Opcode::Clear as u128);
+        self.tally.rows += usize::from(self.clearing && opcode == Opcode::WriteSecret as u128);
+        self.tally.keys += usize::from(self.clearing && opcode == Opcode::WriteTcamHigh as u128);
         self.tally.commits += usize::from(commit);
         self.tally.packets += usize::from(!command);
         self.tally.acl += usize::from(found.acl.is_some());
@@ -259,9 +261,10 @@ fn agrees<const A: usize, const B: usize, const C: usize, const D: usize>(
     name: &str,
     geometry: &Geometry,
     tcam: bool,
+    memory: LutMemory,
     cycles: usize,
 ) -> Tally {
-    let make = || Classifier::<A, B, C, D>::new(geometry, RamStyle::Block);
+    let make = || Classifier::<A, B, C, D>::new(geometry, RamStyle::Block, memory);
     let mut traffic = Traffic::new(geometry, tcam, 50);
     let mut results = Pipe::new(make().latency());
     let mut errors = Pipe::new(2);
@@ -302,27 +305,31 @@ fn agrees<const A: usize, const B: usize, const C: usize, const D: usize>(
 
 #[test]
 fn commands_and_packets_back_to_back_are_answered_in_order() {
-    let tally = agrees::<3, 4, 16, 4>("classifier_small", &SMALL, true, 9000);
+    let tally = agrees::<3, 4, 16, 4>("classifier_small", &SMALL, true, LutMemory::Bits64, 13000);
     assert!(tally.packets > 1500 && tally.acl > 500 && tally.ids > 300 && tally.cut > 20, "{tally:?}");
-    assert!(tally.commits > 50 && tally.bad > 50 && tally.clears > 3 && tally.keys > 20, "{tally:?}");
+    assert!(
+        tally.commits > 50 && tally.bad > 50 && tally.clears > 3 && tally.keys > 20 && tally.rows > 60,
+        "{tally:?}"
+    );
 }
 
 #[test]
 fn deep_buckets_are_cut_when_a_table_finds_more_than_it_passes_on() {
-    let tally = agrees::<2, 3, 16, 8>("classifier_deep", &DEEP, false, 5000);
+    let tally = agrees::<2, 3, 16, 8>("classifier_deep", &DEEP, false, LutMemory::Words16, 6000);
     assert!(tally.cut > 80 && tally.ids > 100, "{tally:?}");
 }
 
 #[test]
 fn lab_answers_as_the_model() {
-    let tally = agrees::<9, 9, { LAB.tcam_entries }, 4>("classifier_lab", &LAB, false, 1800);
+    let tally =
+        agrees::<9, 9, { LAB.tcam_entries }, 4>("classifier_lab", &LAB, false, LutMemory::Words16, 4000);
     assert!(tally.packets > 200 && tally.acl + tally.ids > 50, "{tally:?}");
 }
 
 #[test]
 fn a_reset_forgets_elements_and_keeps_tables_masks_secret_and_version() {
     let mut traffic = Traffic::new(&SMALL, false, 60);
-    let mut native = Native::new(Classifier::<3, 4, 16, 4>::new(&SMALL, RamStyle::Block));
+    let mut native = Native::new(Classifier::<3, 4, 16, 4>::new(&SMALL, RamStyle::Block, LutMemory::Words16));
     let rng = &mut ChaCha8Rng::seed_from_u64(61);
     let latency = native.uut.latency();
     let drive = |native: &mut Native<Classifier<3, 4, 16, 4>>, element: Option<(bool, Line)>, reset: bool| {
@@ -376,7 +383,7 @@ fn a_reset_forgets_elements_and_keeps_tables_masks_secret_and_version() {
 
 #[test]
 fn a_reset_ends_a_clear() {
-    let mut native = Native::new(Classifier::<3, 4, 16, 4>::new(&SMALL, RamStyle::Block));
+    let mut native = Native::new(Classifier::<3, 4, 16, 4>::new(&SMALL, RamStyle::Block, LutMemory::Words16));
     let clear = Command::new(Opcode::Clear, 0).to_line();
     native.uut.line.next = bits_of(&clear);
     native.uut.command.next = true;

@@ -10,8 +10,8 @@
 //! design, what fills up and what then happens are told in `docs/payload-matcher.md`; the contract is
 //! [`wiresift_abi::payload`]. The blocks stand here in the order in which a beat meets them.
 //!
-//! The pulse by which the classifier says that a CLEAR or WRITE_TCAM_HIGH is done goes through here: it is held back
-//! until the matcher's tables are empty too.
+//! The pulse by which the classifier says that a CLEAR, WRITE_SECRET or WRITE_TCAM_HIGH is done goes through here: it is
+//! held back until the matcher's tables are empty too.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;

@@ -35,7 +35,8 @@ impl Item {
     }
 
     fn is_slow(&self) -> bool {
-        self.command && [Opcode::Clear as u8, Opcode::WriteTcamHigh as u8].contains(&self.bytes[0])
+        let slow = [Opcode::Clear, Opcode::WriteSecret, Opcode::WriteTcamHigh];
+        self.command && slow.iter().any(|slow| *slow as u8 == self.bytes[0])
     }
 
     fn beats(&self, beat_bytes: usize) -> usize {
@@ -155,7 +156,8 @@ fn random_items(seed: u64, count: usize) -> Vec<Item> {
     let item = |_| match rng.random_range(0..40) {
         0 => Item::command(Opcode::Clear),
         1 => Item::command(Opcode::WriteTcamHigh),
-        2..5 => Item::command(Opcode::WriteMask),
+        2 => Item::command(Opcode::WriteSecret),
+        3..5 => Item::command(Opcode::WriteMask),
         5..30 => Item::packet((0..rng.random_range(0..65)).map(|_| rng.random()).collect()),
         _ => Item::packet((0..rng.random_range(0..300)).map(|_| rng.random()).collect()),
     };
@@ -176,7 +178,7 @@ fn boundary_items() -> Vec<Item> {
     };
     let mut items: Vec<Item> = lengths.map(packet).collect();
     // A command right behind a CLEAR, two CLEARs in a row, and packets around them.
-    let slow = [Opcode::Clear, Opcode::WriteMask, Opcode::WriteTcamHigh, Opcode::Clear];
+    let slow = [Opcode::Clear, Opcode::WriteMask, Opcode::WriteTcamHigh, Opcode::WriteSecret, Opcode::Clear];
     items.extend(slow.map(Item::command));
     items.push(packet(64));
     items.push(Item::command(Opcode::Commit));
