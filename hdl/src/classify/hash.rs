@@ -145,23 +145,25 @@ impl<const HASHED: usize, const LOG2: usize> Hash<HASHED, LOG2> {
         }
     }
 
-    /// First bit and bits of a part; the last one may have fewer.
-    fn part(&self, part: usize) -> (usize, usize) {
+    /// First bit of what addresses the memory of a part. Where the last part has fewer bits than the others, some of the
+    /// part before address it too: they change nothing, and all memories are whole LUTs.
+    fn address_lsb(&self, part: usize) -> usize {
         let bits = self._memory.address_bits();
-        (part * bits, bits.min(HASHED - part * bits))
+        (part * bits).min(HASHED - bits)
     }
 }
 
 impl<const HASHED: usize, const LOG2: usize> Logic for Hash<HASHED, LOG2> {
     fn update(&mut self) {
         let key = self.key.val();
+        let bits = self._memory.address_bits();
         let is_written = self.clock.pos_edge() && self.store.val();
         let rows = (self.row0.val().index() | self.row1.val().index() << LOG2) as u32;
         let mut sum = 0;
         for part in 0..self._memory.parts(HASHED) {
-            let (lsb, bits) = self.part(part);
+            let lsb = self.address_lsb(part);
             let value = (0..bits).fold(0, |value, bit| value | usize::from(key.get_bit(lsb + bit)) << bit);
-            let word = &mut self._words[part << self._memory.address_bits() | value];
+            let word = &mut self._words[part << bits | value];
             if is_written {
                 *word = *word & !rows | if self.parity.val().get_bit(part) { rows } else { 0 };
             }
@@ -178,17 +180,18 @@ impl<const HASHED: usize, const LOG2: usize> Logic for Hash<HASHED, LOG2> {
 
     fn hdl(&self) -> Verilog {
         let (rows, parts) = (2 * LOG2, self._memory.parts(HASHED));
+        let bits = self._memory.address_bits();
+        let last = (1 << bits) - 1;
         let mut text =
             format!("wire [{high}:0] rows = {{row1, row0}};\nreg [{high}:0] sum;\n", high = rows - 1);
         for part in 0..parts {
-            let (lsb, bits) = self.part(part);
-            let (at, last) = (format!("key[{lsb} +: {bits}]"), (1 << bits) - 1);
+            let at = format!("key[{lsb} +: {bits}]", lsb = self.address_lsb(part));
             text += &format!("wire [{high}:0] word{part};\n", high = rows - 1);
             match self._memory {
                 LutMemory::Bits64 => {
                     for row in 0..rows {
                         text += &format!(
-                            "(* ram_style = \"distributed\" *) reg part{part}_{row} [0:{last}];\n\
+                            "(* ram_style = \"distributed\" *) reg [0:0] part{part}_{row} [0:{last}];\n\
                              assign word{part}[{row}] = part{part}_{row}[{at}];\n\
                              always @(posedge clock) if (store & rows[{row}]) part{part}_{row}[{at}] <= parity[{part}];\n",
                         );
