@@ -102,7 +102,7 @@ pub struct Table<const ADDRESS: usize, const HASHED: usize, const SLOT: usize, c
     pub probing: Signal<In, Bit>,
     /// Stage 1: value for every part of the hash.
     pub probe: Signal<In, Bits<HASHED>>,
-    /// Stage 2: the hash stores rows at that value ([`Hash`]).
+    /// Stage 2: the hash stores rows at that value ([`struct@Hash`]).
     pub store: Signal<In, Bit>,
     /// Stage 2: rows of way 0.
     pub row0: Signal<In, Bits<LOG2>>,
