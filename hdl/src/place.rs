@@ -14,32 +14,24 @@ use crate::merge::{MergeError, TOP};
 use crate::synth::blocks;
 
 /// What nextpnr is told: the largest ECP5 and its fastest grade; without a constraint that it cannot meet it would stop
-/// trying. Its static placer spreads the cells while it shortens the wires: a tenth less wire in half the time, and fewer
-/// wires wanted twice. Its other router looks at one arc at a time, and takes hours for a card.
-const NEXTPNR: [&str; 15] = [
+/// trying. Its static placer finds no end where many LUTs are memories. Its other router looks at one arc at a time, and
+/// takes hours for a card.
+const NEXTPNR: [&str; 14] = [
     "--um5g-85k",
     "--package",
     "CABGA756",
     "--speed",
     "8",
-    "--lpf",
-    "pins.lpf",
+    "--lpf-allow-unconstrained",
     "--timing-allow-fail",
     "--freq",
     "200",
     "--placer",
-    "static",
+    "heap",
     "--router",
     "router2",
     "--quiet",
 ];
-
-/// Where the pins of [`wrapper`] are, which the static placer wants to know: somewhere on the package.
-const PINS: &str = "LOCATE COMP \"clock\" SITE \"B29\";
-LOCATE COMP \"serial\" SITE \"Y32\";
-LOCATE COMP \"shift\" SITE \"W31\";
-LOCATE COMP \"any\" SITE \"C26\";
-";
 
 /// Why the card could not be placed.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +83,6 @@ pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Place
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let card = card_verilog(geometry)?;
     write(&folder.join("card.v"), &format!("{card}\n{}", wrapper(&card)?))?;
-    write(&folder.join("pins.lpf"), PINS)?;
     // The blocks stay apart until nextpnr joins them: mapped as one flat design the card takes three times as long, and
     // with no module flattened its small ones cost a third more LUTs. With multiplexers between LUTs it takes a tenth
     // more of them, each bound to its neighbours.

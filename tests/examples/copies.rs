@@ -1,9 +1,9 @@
-//! Copies of a capture, one behind another in time, each with flows of its own: `cargo run --release -p wiresift-tests --example
-//! copies -- IN.pcap COUNT > OUT.pcap`.
+//! A capture in which every packet stands many times, each time in another flow: `cargo run --release -p wiresift-tests
+//! --example copies -- IN.pcap COUNT > OUT.pcap`.
 //!
-//! To measure what follows flows on more traffic than a capture has. In copy `n` the low 16 bits of both IP addresses are changed by
-//! `n`, so that networks of 16 bits and less hold what they held; checksums are left as they were (`suricata -k none`). What
-//! is not IP over Ethernet stays as it is.
+//! To measure what follows flows on more traffic than a capture has: it is as if so many hosts did the same at once. In copy
+//! `n` the low 16 bits of both IP addresses are changed by `n`, so that networks of 16 bits and less hold what they
+//! held; checksums are left as they were (`suricata -k none`). What is not IP over Ethernet stays as it is.
 
 use std::error::Error;
 use std::io::Write;
@@ -29,16 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             Next::End => break,
         }
     }
-    let times = || packets.iter().map(|(nanos, _)| *nanos);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Err("no packets".into()) };
     let mut out = std::io::stdout().lock();
-    // A file has one header, however many copies follow.
-    let header = pcap_at(std::iter::empty()).len();
-    for n in 0..count {
-        let later = u64::from(n) * (last - first + 1_000_000_000);
-        let moved: Vec<_> = packets.iter().map(|(nanos, bytes)| (nanos + later, moved(bytes, n))).collect();
-        let text = pcap_at(moved.iter().map(|(nanos, bytes)| (*nanos, bytes.as_slice())));
-        out.write_all(&text[if n == 0 { 0 } else { header }..])?;
+    // A file has one header, however many packets follow.
+    let header = pcap_at(std::iter::empty());
+    out.write_all(&header)?;
+    for (nanos, bytes) in &packets {
+        let copies: Vec<_> = (0..count).map(|n| moved(bytes, n)).collect();
+        let text = pcap_at(copies.iter().map(|copy| (*nanos, copy.as_slice())));
+        out.write_all(&text[header.len()..])?;
     }
     Ok(out.flush()?)
 }
