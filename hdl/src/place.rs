@@ -14,8 +14,8 @@ use crate::merge::{MergeError, TOP};
 use crate::synth::blocks;
 
 /// What nextpnr is told: the largest ECP5 and its fastest grade; without a constraint that it cannot meet it would stop
-/// trying. Its static placer finds no end where many LUTs are memories. Its other router looks at one arc at a time, and
-/// takes hours for a card.
+/// trying. Its static placer found no end on this card. Its other router looks at one arc at a time, and takes hours for
+/// a card.
 const NEXTPNR: [&str; 14] = [
     "--um5g-85k",
     "--package",

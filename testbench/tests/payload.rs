@@ -209,7 +209,7 @@ fn flood(geometry: &'static Geometry) {
         |n: usize, length| patterns[n % 8].bytes.iter().copied().cycle().take(length).collect::<Vec<u8>>();
     let small: Vec<Vec<u8>> = (0..1500).map(|n| of_pattern(n, 64)).collect();
     let mixed = (0..1500).map(|n| if n % 250 == 0 { of_pattern(n / 250, 9000) } else { vec![0xff; 64] });
-    for packets in [small, mixed.collect()] {
+    for (packets, least) in [(small, 100), (mixed.collect(), 3)] {
         let before = card.card_counters().unwrap();
         let (_, flagged) = run(&mut card, &tables, &patterns, &packets);
         let counted = card.card_counters().unwrap().since(&before);
@@ -219,7 +219,7 @@ fn flood(geometry: &'static Geometry) {
             geometry.name,
             packets.len()
         );
-        assert!(flagged > 0 && blocked * 50 < cycles);
+        assert!(flagged > least && blocked * 50 < cycles);
     }
 }
 

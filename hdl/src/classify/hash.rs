@@ -9,8 +9,8 @@
 //! Bit `j` of a bucket is the parity of the masked key under a row of the secret. The key is cut into parts of as many
 //! bits as a LUT has addresses when it is a memory, and a memory for each part holds the parity of every value of the
 //! part under every row: so a look-up is one read and the sum of the parts, four logic levels for the 304 bits of a wide
-//! table, and takes a quarter of the LUTs that AND and XOR with the rows take. What a row that is written changes is
-//! found out by [`RowWriter`](super::row_writer::RowWriter), which goes through all values of the parts.
+//! table. In LUTs of 64 bits that takes a quarter of what AND and XOR with rows in registers take; in those of 16 bits it
+//! saves the registers. What a row that is written changes is found out by [`RowWriter`](super::row_writer::RowWriter), which goes through all values of the parts.
 
 use rust_hdl::core::prelude::*;
 use wiresift_abi::bits::Field;
@@ -84,7 +84,7 @@ pub const PARTS_MAX: usize = LutMemory::Words16.parts(HASHED_BITS);
 pub enum LutMemory {
     /// 64 bits that are written one by one: RAM64X1S of UltraScale+ (UG574, distributed RAM).
     Bits64,
-    /// 16 words of four bits, whose bits are written together: DPR16X4 of the ECP5 (TN-02204).
+    /// 16 words of four bits, whose bits are written together: DPR16X4 of the ECP5 (FPGA-TN-02204).
     Words16,
 }
 

@@ -26,7 +26,8 @@
 //! | 9 .. | lists merged, two to one a stage | |
 //! | last | result with the version in force | COMMIT |
 //!
-//! `reset` forgets the elements inside and never touches tables, masks, secret or version.
+//! `reset` forgets the elements inside and touches neither tables nor masks, secret or version; but what CLEAR,
+//! WRITE_SECRET or WRITE_TCAM_HIGH is at then stays half done.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;

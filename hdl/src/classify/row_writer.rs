@@ -8,8 +8,8 @@
 //!
 //! It goes through the values that a part of a key can have, one a cycle: first every table is given that value as all
 //! parts of its masked key, and the parity of the value under each part of the row is found; a cycle later this is
-//! stored. `done` pulses behind the last one; no packet may come in before. Rows that no bucket number is long enough
-//! for change nothing.
+//! stored. `done` pulses behind the last one; no packet may come in before. A reset ends it half way; the host then has no
+//! answer to its COMMIT and loads the tables anew. Rows that no bucket number is long enough for change nothing.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
@@ -250,7 +250,7 @@ mod tests {
             .with(Field::new("rest", 64, REST_BITS), line.get(rest))
     }
 
-    /// Rows in every order, each followed by some keys; now and then a reset, and the row once more.
+    /// All rows, then rows in any order, each followed by some keys; now and then a reset, and another row in its place.
     fn agrees_with_the_contract<const HASHED: usize, const LOG2: usize>(name: &str, memory: LutMemory) {
         const ROUNDS: usize = 2 * ROWS;
         let narrow = HASHED == NARROW_HASHED;
