@@ -101,7 +101,7 @@ mod tests {
 
     use super::super::testing::random_bits;
     use super::*;
-    use crate::gate::passes;
+    use crate::gate::{mapped_cells, passes};
 
     #[test]
     fn a_bucket_is_read_whole_and_a_slot_written_alone() {
@@ -133,5 +133,16 @@ mod tests {
                 uut.data.next = data;
             },
         );
+    }
+    #[test]
+    fn a_bucket_of_line_is_urams_and_nothing_else() {
+        let mut uut = Bank::<424, 12>::new(4, RamStyle::Ultra);
+        uut.connect_all();
+        let Some(cells) = mapped_cells("bank_line", &generate_verilog(&uut), "xcup") else { return };
+        let of = |kinds: &[&str]| -> usize {
+            let is_one = |name: &str| kinds.iter().any(|kind| name.starts_with(kind));
+            cells.iter().filter(|(name, _)| is_one(name)).map(|(_, count)| count).sum()
+        };
+        assert_eq!((of(&["URAM288"]), of(&["FD"])), (24, 0), "{cells:?}");
     }
 }

@@ -1,10 +1,9 @@
 //! RAM leaves: a Verilog text that synthesis maps to one kind of memory, and a model of it in Rust.
 //!
 //! ```text
-//!                 .-----------.
-//! read_enable --->|           |
-//! read_address -->|    Ram    |---> read_data   one cycle after read_enable, then it stays
-//! write_enable -->| BankedRam |
+//! read_enable --->.-----------.
+//! read_address -->|           |
+//! write_enable -->|    Ram    |---> read_data   one cycle after read_enable, then it stays
 //! write_address ->|           |
 //! write_data ---->'-----------'
 //!
@@ -120,91 +119,6 @@ impl<const WIDTH: usize, const DEPTH_LOG2: usize> Logic for Ram<WIDTH, DEPTH_LOG
             high = WIDTH - 1,
             last = (1usize << DEPTH_LOG2) - 1,
         ))
-    }
-}
-
-/// A bank of `SLOTS` RAMs that are read at one address together and written one by one: a bucket is
-/// read in one cycle. `TOTAL` is `SLOTS * WIDTH`; slot `n` is at bits `n * WIDTH` of `read_data`.
-///
-/// Each cycle: `read_enable` loads `read_data` with all slots at `read_address`; bit `n` of
-/// `write_enable` stores `write_data` in slot `n` at `write_address`.
-#[derive(LogicBlock)]
-pub struct BankedRam<const SLOTS: usize, const WIDTH: usize, const TOTAL: usize, const DEPTH_LOG2: usize> {
-    /// Clock of both ports.
-    pub clock: Signal<In, Clock>,
-    /// Loads `read_data`.
-    pub read_enable: Signal<In, Bit>,
-    /// Word to read in every slot.
-    pub read_address: Signal<In, Bits<DEPTH_LOG2>>,
-    /// The words read last.
-    pub read_data: Signal<Out, Bits<TOTAL>>,
-    /// Bit `n` writes slot `n`.
-    pub write_enable: Signal<In, Bits<SLOTS>>,
-    /// Word to write.
-    pub write_address: Signal<In, Bits<DEPTH_LOG2>>,
-    /// What is written in each slot that is enabled.
-    pub write_data: Signal<In, Bits<WIDTH>>,
-    _style: RamStyle,
-    _words: Vec<Bits<TOTAL>>,
-}
-
-impl<const SLOTS: usize, const WIDTH: usize, const TOTAL: usize, const DEPTH_LOG2: usize>
-    BankedRam<SLOTS, WIDTH, TOTAL, DEPTH_LOG2>
-{
-    const SIZES: () = assert!(SLOTS >= 1 && SLOTS * WIDTH == TOTAL);
-
-    /// A bank of that style.
-    pub fn new(style: RamStyle) -> Self {
-        let () = Self::SIZES;
-        Self {
-            clock: Signal::default(),
-            read_enable: Signal::default(),
-            read_address: Signal::default(),
-            read_data: Signal::default(),
-            write_enable: Signal::default(),
-            write_address: Signal::default(),
-            write_data: Signal::default(),
-            _style: style,
-            _words: words(DEPTH_LOG2),
-        }
-    }
-}
-
-impl<const SLOTS: usize, const WIDTH: usize, const TOTAL: usize, const DEPTH_LOG2: usize> Logic
-    for BankedRam<SLOTS, WIDTH, TOTAL, DEPTH_LOG2>
-{
-    fn update(&mut self) {
-        if self.clock.pos_edge() {
-            if self.read_enable.val() {
-                self.read_data.next = self._words[self.read_address.val().index()];
-            }
-            for slot in (0..SLOTS).filter(|slot| self.write_enable.val().get_bit(*slot)) {
-                self._words[self.write_address.val().index()].set_bits(slot * WIDTH, self.write_data.val());
-            }
-        }
-    }
-
-    fn connect(&mut self) {
-        self.read_data.connect();
-    }
-
-    fn hdl(&self) -> Verilog {
-        let slots = (0..SLOTS).map(|slot| {
-            format!(
-                "(* ram_style = \"{style}\" *) reg [{high}:0] mem{slot} [0:{last}];\n\
-                 always @(posedge clock) begin\n\
-                 \x20   if (read_enable) read_data[{lsb} +: {WIDTH}] <= mem{slot}[read_address];\n\
-                 \x20   if (write_enable[{slot}]) mem{slot}[write_address] <= write_data;\n\
-                 end\n",
-                style = self._style.attribute(),
-                high = WIDTH - 1,
-                last = (1usize << DEPTH_LOG2) - 1,
-                lsb = slot * WIDTH,
-            )
-        });
-        // A port of one bit is declared without a range, so it has no bit 0 to select.
-        let text: String = slots.collect();
-        Verilog::Custom(if SLOTS == 1 { text.replace("write_enable[0]", "write_enable") } else { text })
     }
 }
 

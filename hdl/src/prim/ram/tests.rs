@@ -12,12 +12,6 @@ impl<const W: usize, const D: usize> Clocked for Ram<W, D> {
     }
 }
 
-impl<const S: usize, const W: usize, const T: usize, const D: usize> Clocked for BankedRam<S, W, T, D> {
-    fn clock(&mut self) -> &mut Signal<In, Clock> {
-        &mut self.clock
-    }
-}
-
 impl<const W: usize, const D: usize> Clocked for AsyncRam<W, D> {
     fn clock(&mut self) -> &mut Signal<In, Clock> {
         &mut self.clock
@@ -50,36 +44,6 @@ fn every_style_passes_the_gate() {
             },
         );
     }
-}
-
-#[test]
-fn a_bank_passes_the_gate() {
-    passes(
-        "bank",
-        || BankedRam::<3, 20, 60, 4>::new(RamStyle::Block),
-        500,
-        2,
-        |uut, rng, _| {
-            uut.read_enable.next = rng.random();
-            uut.read_address.next = near(rng);
-            uut.write_enable.next = random(rng);
-            uut.write_address.next = near(rng);
-            uut.write_data.next = random(rng);
-        },
-    );
-    passes(
-        "bank of one",
-        || BankedRam::<1, 20, 20, 1>::new(RamStyle::Block),
-        200,
-        3,
-        |uut, rng, _| {
-            uut.read_enable.next = rng.random();
-            uut.read_address.next = near(rng);
-            uut.write_enable.next = random(rng);
-            uut.write_address.next = near(rng);
-            uut.write_data.next = random(rng);
-        },
-    );
 }
 
 #[test]
@@ -138,7 +102,4 @@ fn each_style_becomes_the_memory_asked_for() {
         let Some(cells) = cells(&ram(style), target) else { return };
         assert_eq!((only(&cells, &[kind]), only(&cells, &rams)), (count, count), "{target} {cells:?}");
     }
-    let bank = || generate_verilog(&Native::new(BankedRam::<4, 424, 1696, 12>::new(RamStyle::Ultra)).uut);
-    let Some(cells) = cells(&bank, "xcup") else { return };
-    assert_eq!((only(&cells, &["URAM288"]), only(&cells, &["FD", "LUT"])), (24, 0), "{cells:?}");
 }
