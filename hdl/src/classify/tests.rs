@@ -18,9 +18,15 @@ use super::testing::{
 use super::*;
 use crate::gate::{Native, passes};
 
-/// As `lab`, with few buckets, so that keys meet in them, two wide tables and a larger TCAM.
-const SMALL: Geometry =
-    Geometry { narrow_buckets_log2: 3, wide_tables: 2, wide_buckets_log2: 4, tcam_entries: 16, ..LAB };
+/// As `lab`, with few buckets, so that keys meet in them, two slots in each, two wide tables and a larger TCAM.
+const SMALL: Geometry = Geometry {
+    narrow_buckets_log2: 3,
+    wide_tables: 2,
+    wide_buckets_log2: 4,
+    bucket_slots: 2,
+    tcam_entries: 16,
+    ..LAB
+};
 /// Buckets of eight slots, so that one table alone finds more ids than it passes on.
 const DEEP: Geometry =
     Geometry { narrow_tables: 4, narrow_buckets_log2: 2, wide_buckets_log2: 3, bucket_slots: 4, ..SMALL };
@@ -322,7 +328,7 @@ fn deep_buckets_are_cut_when_a_table_finds_more_than_it_passes_on() {
 #[test]
 fn lab_answers_as_the_model() {
     let tally =
-        agrees::<9, 9, { LAB.tcam_entries }, 4>("classifier_lab", &LAB, false, LutMemory::Words16, 4000);
+        agrees::<9, 9, { LAB.tcam_entries }, 2>("classifier_lab", &LAB, false, LutMemory::Words16, 4000);
     assert!(tally.packets > 200 && tally.acl + tally.ids > 50, "{tally:?}");
 }
 

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_lane_hits_where_both_its_bits_are_set() {
-        gate::<8, 16, 10, 4, 18>("payload_bitmaps_lab", &LAB, 1500);
+        gate::<8, 8, 11, 3, 17>("payload_bitmaps_lab", &LAB, 1500);
         gate::<32, 64, 12, 6, 24>("payload_bitmaps_line", &LINE, 300);
     }
 
@@ -261,7 +261,7 @@ mod tests {
         };
         let Some(cells) = mapped_cells("payload_pair_line", &text(RamStyle::Ultra), "xcup") else { return };
         assert_eq!(cells, [("URAM288".to_owned(), 1)]);
-        let mut uut = PairRam::<16, 10>::new(RamStyle::Block);
+        let mut uut = PairRam::<8, 11>::new(RamStyle::Block);
         uut.connect_all();
         let cells = mapped_cells("payload_pair_lab", &generate_verilog(&uut), "ecp5").unwrap();
         assert_eq!(cells, [("DP16KD".to_owned(), 1)]);
