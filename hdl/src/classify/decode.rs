@@ -8,7 +8,7 @@
 //!
 //! Commands of the payload matcher set no strobe here: they act where the beats pass, and are only checked.
 //! A command with an unknown opcode or a number that the geometry does not have sets no strobe: it
-//! goes on as an element without effect, and `error` pulses.
+//! goes on as an element without effect, and `error` pulses; where packets wait for such a command, so does `refused`.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
@@ -29,6 +29,46 @@ const LENGTH_BITS: usize = LENGTH.bits;
 const FLAGS_BITS: usize = FLAGS.bits;
 
 type Number = Constant<Bits<16>>;
+
+/// What the numbers of a line say if it is a command: compared before they are held, so that what follows is short.
+#[derive(Copy, Clone, Debug, Default, PartialEq, LogicStruct)]
+struct Seen {
+    /// Its opcode is CLEAR; likewise below.
+    clear: Bit,
+    commit: Bit,
+    slot: Bit,
+    mask: Bit,
+    secret: Bit,
+    low: Bit,
+    high: Bit,
+    entry: Bit,
+    window_secret: Bit,
+    filter: Bit,
+    window: Bit,
+    pattern: Bit,
+    /// There is a table of that number.
+    has_table: Bit,
+    /// It has a bucket of that number.
+    has_bucket: Bit,
+    /// A bucket has a slot of that number.
+    has_slot: Bit,
+    /// The secret has a row of that number.
+    has_row: Bit,
+    /// The TCAM has an entry of that number.
+    has_entry: Bit,
+    /// The secret of the windows has a row of that number.
+    has_window_row: Bit,
+    /// The filter has a memory of that number.
+    has_memory: Bit,
+    /// A memory of the filter has a word of that number.
+    has_word: Bit,
+    /// The window index has a way of that number.
+    has_way: Bit,
+    /// A way of the window index has a bucket of that number.
+    has_window: Bit,
+    /// There is room for a pattern of that number.
+    has_pattern: Bit,
+}
 
 /// The first two stages.
 #[derive(LogicBlock)]
@@ -57,24 +97,28 @@ pub struct Decode {
     pub error: Signal<Out, Bit>,
     /// Opcode in bits 0-7, table 8-15, index 16-31.
     pub error_detail: Signal<Out, Bits<32>>,
+    /// Pulse: packets wait for that command, and there is nothing to wait for.
+    pub refused: Signal<Out, Bit>,
     valid0: DFF<Bit>,
     command0: DFF<Bit>,
     line0: DFF<Bits<LINE_BITS>>,
+    seen0: DFF<Seen>,
     sequence0: DFF<Bits<32>>,
     valid1: DFF<Bit>,
     line1: DFF<Bits<LINE_BITS>>,
     op1: DFF<Op>,
     meta1: DFF<Meta>,
     error1: DFF<Bit>,
+    refused1: DFF<Bit>,
     detail1: DFF<Bits<32>>,
     opcode: Signal<Local, Bits<16>>,
     masked_table: Signal<Local, Bits<16>>,
     slot: Signal<Local, Bits<16>>,
     index: Signal<Local, Bits<16>>,
     above_windows: Signal<Local, Bits<16>>,
+    looks: Signal<Local, Seen>,
+    seen: Signal<Local, Seen>,
     is_command: Signal<Local, Bit>,
-    has_table: Signal<Local, Bit>,
-    has_bucket: Signal<Local, Bit>,
     good: Signal<Local, Bit>,
     fresh: Signal<Local, Op>,
     idle: Constant<Op>,
@@ -136,24 +180,27 @@ impl Decode {
             meta: Signal::default(),
             error: Signal::default(),
             error_detail: Signal::default(),
+            refused: Signal::default(),
             valid0: DFF::default(),
             command0: DFF::default(),
             line0: DFF::default(),
+            seen0: DFF::default(),
             sequence0: DFF::default(),
             valid1: DFF::default(),
             line1: DFF::default(),
             op1: DFF::default(),
             meta1: DFF::default(),
             error1: DFF::default(),
+            refused1: DFF::default(),
             detail1: DFF::default(),
             opcode: Signal::default(),
             masked_table: Signal::default(),
             slot: Signal::default(),
             index: Signal::default(),
             above_windows: Signal::default(),
+            looks: Signal::default(),
+            seen: Signal::default(),
             is_command: Signal::default(),
-            has_table: Signal::default(),
-            has_bucket: Signal::default(),
             good: Signal::default(),
             fresh: Signal::default(),
             idle: Constant::new(Op::default()),
@@ -202,13 +249,52 @@ impl Logic for Decode {
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
-            self, clock, valid0, command0, line0, sequence0, valid1, line1, op1, meta1, error1, detail1
+            self, clock, valid0, command0, line0, seen0, sequence0, valid1, line1, op1, meta1, error1,
+            refused1, detail1
         );
+        // In front of stage 0.
+        self.opcode.next = bit_cast::<16, OPCODE_BITS>(
+            self.line.val().get_bits::<OPCODE_BITS>(self.opcode_at.val().index()),
+        );
+        self.masked_table.next =
+            bit_cast::<16, TABLE_BITS>(self.line.val().get_bits::<TABLE_BITS>(self.table_at.val().index()));
+        self.slot.next =
+            bit_cast::<16, SLOT_BITS>(self.line.val().get_bits::<SLOT_BITS>(self.slot_at.val().index()));
+        self.index.next = self.line.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
+        self.above_windows.next = self.index.val() >> self.window_buckets_log2.val();
+        self.looks.next.clear = self.opcode.val() == self.op_clear.val();
+        self.looks.next.commit = self.opcode.val() == self.op_commit.val();
+        self.looks.next.slot = self.opcode.val() == self.op_slot.val();
+        self.looks.next.mask = self.opcode.val() == self.op_mask.val();
+        self.looks.next.secret = self.opcode.val() == self.op_secret.val();
+        self.looks.next.low = self.opcode.val() == self.op_low.val();
+        self.looks.next.high = self.opcode.val() == self.op_high.val();
+        self.looks.next.entry = self.opcode.val() == self.op_entry.val();
+        self.looks.next.window_secret = self.opcode.val() == self.op_window_secret.val();
+        self.looks.next.filter = self.opcode.val() == self.op_filter.val();
+        self.looks.next.window = self.opcode.val() == self.op_window.val();
+        self.looks.next.pattern = self.opcode.val() == self.op_pattern.val();
+        self.looks.next.has_table = self.masked_table.val() < self.all_table_count.val();
+        self.looks.next.has_bucket = self.index.val() < self.wide_buckets.val();
+        if self.masked_table.val() < self.narrow_tables.val() {
+            self.looks.next.has_bucket = self.index.val() < self.narrow_buckets.val();
+        }
+        self.looks.next.has_slot = self.slot.val() < self.slot_count.val();
+        self.looks.next.has_row = self.index.val() < self.row_count.val();
+        self.looks.next.has_entry = self.index.val() < self.entry_count.val();
+        self.looks.next.has_window_row = self.index.val() < self.window_row_count.val();
+        self.looks.next.has_memory = self.masked_table.val() < self.memory_count.val();
+        self.looks.next.has_word = self.index.val() < self.word_count.val();
+        self.looks.next.has_way = self.slot.val() < self.way_count.val();
+        self.looks.next.has_window = !self.above_windows.val().any();
+        self.looks.next.has_pattern = self.index.val() <= self.last_pattern.val();
         // Stage 0.
         self.valid0.d.next = self.valid.val();
         self.command0.d.next = self.command.val();
         self.line0.d.next = self.line.val();
+        self.seen0.d.next = self.looks.val();
         self.sequence0.d.next = self.sequence_number.val();
+        self.seen.next = self.seen0.q.val();
         self.opcode.next = bit_cast::<16, OPCODE_BITS>(
             self.line0.q.val().get_bits::<OPCODE_BITS>(self.opcode_at.val().index()),
         );
@@ -218,13 +304,7 @@ impl Logic for Decode {
         self.slot.next =
             bit_cast::<16, SLOT_BITS>(self.line0.q.val().get_bits::<SLOT_BITS>(self.slot_at.val().index()));
         self.index.next = self.line0.q.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
-        self.above_windows.next = self.index.val() >> self.window_buckets_log2.val();
         self.is_command.next = self.valid0.q.val() & self.command0.q.val();
-        self.has_table.next = self.masked_table.val() < self.all_table_count.val();
-        self.has_bucket.next = self.index.val() < self.wide_buckets.val();
-        if self.masked_table.val() < self.narrow_tables.val() {
-            self.has_bucket.next = self.index.val() < self.narrow_buckets.val();
-        }
         self.fresh.next.packet = self.valid0.q.val() & !self.command0.q.val();
         self.fresh.next.clear = false;
         self.fresh.next.commit = false;
@@ -237,61 +317,48 @@ impl Logic for Decode {
         self.fresh.next.slots = self.one_slot.val() << self.slot.val();
         self.good.next = false;
         if self.is_command.val() {
-            if self.opcode.val() == self.op_clear.val() {
+            if self.seen.val().clear {
                 self.good.next = true;
                 self.fresh.next.clear = true;
                 self.fresh.next.masks = self.all_tables.val();
             }
-            if self.opcode.val() == self.op_commit.val() {
+            if self.seen.val().commit {
                 self.good.next = true;
                 self.fresh.next.commit = true;
             }
-            if (self.opcode.val() == self.op_slot.val())
-                & self.has_table.val()
-                & (self.slot.val() < self.slot_count.val())
-                & self.has_bucket.val()
+            if self.seen.val().slot
+                & self.seen.val().has_table
+                & self.seen.val().has_slot
+                & self.seen.val().has_bucket
             {
                 self.good.next = true;
                 self.fresh.next.tables = self.one_table.val() << self.masked_table.val();
             }
-            if (self.opcode.val() == self.op_mask.val()) & self.has_table.val() {
+            if self.seen.val().mask & self.seen.val().has_table {
                 self.good.next = true;
                 self.fresh.next.masks = self.one_table.val() << self.masked_table.val();
             }
-            if (self.opcode.val() == self.op_secret.val()) & (self.index.val() < self.row_count.val()) {
+            if self.seen.val().secret & self.seen.val().has_row {
                 self.good.next = true;
                 self.fresh.next.secret = true;
             }
-            if self.opcode.val() == self.op_low.val() {
+            if self.seen.val().low {
                 self.good.next = true;
                 self.fresh.next.low = true;
             }
-            if (self.opcode.val() == self.op_high.val()) & (self.index.val() < self.entry_count.val()) {
+            if self.seen.val().high & self.seen.val().has_entry {
                 self.good.next = true;
                 self.fresh.next.high = true;
             }
-            if (self.opcode.val() == self.op_entry.val()) & (self.index.val() < self.entry_count.val()) {
+            if self.seen.val().entry & self.seen.val().has_entry {
                 self.good.next = true;
                 self.fresh.next.entry = true;
             }
-            if (self.opcode.val() == self.op_window_secret.val())
-                & (self.index.val() < self.window_row_count.val())
+            if (self.seen.val().window_secret & self.seen.val().has_window_row)
+                | (self.seen.val().filter & self.seen.val().has_memory & self.seen.val().has_word)
+                | (self.seen.val().window & self.seen.val().has_way & self.seen.val().has_window)
+                | (self.seen.val().pattern & self.seen.val().has_pattern)
             {
-                self.good.next = true;
-            }
-            if (self.opcode.val() == self.op_filter.val())
-                & (self.masked_table.val() < self.memory_count.val())
-                & (self.index.val() < self.word_count.val())
-            {
-                self.good.next = true;
-            }
-            if (self.opcode.val() == self.op_window.val())
-                & (self.slot.val() < self.way_count.val())
-                & !self.above_windows.val().any()
-            {
-                self.good.next = true;
-            }
-            if (self.opcode.val() == self.op_pattern.val()) & (self.index.val() <= self.last_pattern.val()) {
                 self.good.next = true;
             }
         }
@@ -306,6 +373,9 @@ impl Logic for Decode {
         self.meta1.d.next.flags = self.line0.q.val().get_bits::<FLAGS_BITS>(self.flags_at.val().index());
         self.meta1.d.next.version = self.index.val();
         self.error1.d.next = self.is_command.val() & !self.good.val();
+        self.refused1.d.next = self.is_command.val()
+            & ((self.seen.val().secret & !self.seen.val().has_row)
+                | (self.seen.val().high & !self.seen.val().has_entry));
         self.detail1.d.next = bit_cast::<32, 16>(self.opcode.val())
             | (bit_cast::<32, 16>(self.masked_table.val()) << self.detail_table_at.val())
             | (bit_cast::<32, 16>(self.index.val()) << self.detail_index_at.val());
@@ -314,11 +384,13 @@ impl Logic for Decode {
         self.op.next = self.op1.q.val();
         self.meta.next = self.meta1.q.val();
         self.error.next = self.error1.q.val();
+        self.refused.next = self.refused1.q.val();
         self.error_detail.next = self.detail1.q.val();
         if self.reset.val() {
             self.valid0.d.next = false;
             self.valid1.d.next = false;
             self.error1.d.next = false;
+            self.refused1.d.next = false;
             self.op1.d.next = self.idle.val();
         }
     }
@@ -376,7 +448,7 @@ mod tests {
 
     fn decodes_as_the_contract_says(name: &str, geometry: &'static Geometry) {
         let mut pipe = Pipe::new(2);
-        let (mut good, mut bad) = (0, 0);
+        let (mut good, mut bad, mut refused) = (0, 0, 0);
         passes(
             name,
             || Decode::new(geometry),
@@ -414,6 +486,11 @@ mod tests {
                             assert_eq!(slots, (1u64 << line.get(SLOT)).to_bits::<16>());
                         }
                         assert_eq!(uut.error.val(), error.is_some());
+                        // Of the commands that packets wait for, a CLEAR is never bad.
+                        let waits = [Opcode::WriteSecret as u128, Opcode::WriteTcamHigh as u128];
+                        let is_refused = error.is_some_and(|detail| waits.contains(&(detail & 0xff)));
+                        assert_eq!(uut.refused.val(), is_refused);
+                        refused += usize::from(is_refused);
                         if let Some(detail) = error {
                             assert_eq!(uut.error_detail.val(), (detail as u64).to_bits::<32>());
                         }
@@ -426,7 +503,7 @@ mod tests {
                         assert_eq!(meta.version, (line.get(INDEX) as u64).to_bits::<16>());
                     }
                     Some(None) => {
-                        assert!(!uut.out_valid.val() && !uut.error.val());
+                        assert!(!uut.out_valid.val() && !uut.error.val() && !uut.refused.val());
                         let slots = uut.op.val().slots;
                         assert_eq!(uut.op.val(), Op { slots, ..Op::default() });
                     }
@@ -439,7 +516,7 @@ mod tests {
                 uut.sequence_number.next = u64::from(sequence).to_bits();
             },
         );
-        assert!(good > 500 && bad > 500, "{good} {bad}");
+        assert!(good > 500 && bad > 500 && refused > 50, "{good} {bad} {refused}");
     }
 
     #[test]

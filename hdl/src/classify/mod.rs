@@ -340,7 +340,10 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
         self.wide_rows.data.next = self.data.val().get_bits::<HASHED_BITS>(0);
         self.sweep.start.next = self.op2.q.val().clear;
         // Both writers of rows need the same time.
-        self.cleared.next = self.sweep.done.val() | self.tcam.done.val() | self.wide_rows.done.val();
+        self.cleared.next = self.sweep.done.val()
+            | self.tcam.done.val()
+            | self.wide_rows.done.val()
+            | self.decode.refused.val();
         self.tables.next = self.op2.q.val().tables;
         self.slots.next = self.op2.q.val().slots;
         self.bucket.next = self.parts2.index.val();
