@@ -57,7 +57,8 @@ pub enum Opcode {
     /// ([`crate::c2h::RecordKind::Committed`]).
     Commit = 8,
     /// Writes row `index` of the secret of the payload filter: the data's low bits, as many as the hash of
-    /// a window has.
+    /// a window has. The packets behind it wait until both hashes of windows have it (one cycle a value of a byte, 256
+    /// in all, in each of them, and what the matcher has to do before).
     WriteWindowSecret = 9,
     /// Writes word `index` of the filter memory `table`.
     WriteFilter = 10,

@@ -16,7 +16,7 @@
 //!
 //! Behind this block nothing stalls, so an element is let in only on a credit: `s_axis_tready` is a
 //! register that is high only while a credit is left for the beat it takes, be it a last one or not,
-//! and while no CLEAR, WRITE_SECRET or WRITE_TCAM_HIGH is at work.
+//! and while no CLEAR, WRITE_SECRET, WRITE_TCAM_HIGH or WRITE_WINDOW_SECRET is at work.
 
 use rust_hdl::prelude::*;
 use wiresift_abi::bits::LINE_BYTES;
@@ -97,6 +97,7 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     clear: Constant<Bits<OPCODE_BITS>>,
     secret: Constant<Bits<OPCODE_BITS>>,
     tcam_high: Constant<Bits<OPCODE_BITS>>,
+    window_secret: Constant<Bits<OPCODE_BITS>>,
 }
 
 impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
@@ -152,6 +153,7 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
             clear: Constant::new((Opcode::Clear as u64).into()),
             secret: Constant::new((Opcode::WriteSecret as u64).into()),
             tcam_high: Constant::new((Opcode::WriteTcamHigh as u64).into()),
+            window_secret: Constant::new((Opcode::WriteWindowSecret as u64).into()),
         }
     }
 }
@@ -195,7 +197,8 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Logic for Window<BEAT_BITS, BEA
             self.is_slow.next = self.s_axis_command.val()
                 & ((self.opcode.val() == self.clear.val())
                     | (self.opcode.val() == self.secret.val())
-                    | (self.opcode.val() == self.tcam_high.val()));
+                    | (self.opcode.val() == self.tcam_high.val())
+                    | (self.opcode.val() == self.window_secret.val()));
         }
         self.starts_wait.d.next = self.is_slow.val();
         if self.cleared.val() {

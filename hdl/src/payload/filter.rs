@@ -3,19 +3,19 @@
 //! ```text
 //!                       .--------.---> out_valid, out_beat
 //! valid, beat, line --->| Filter |---> eight, four, three   a bit for each byte with which a window ends
-//!                       '--------'---> clear, cleared       a CLEAR came, the memories are empty
+//!                       '--------'---> clear, rewrite, done  a CLEAR, a WRITE_WINDOW_SECRET came, and is done
 //! ```
 //!
 //! Six cycles: [`WindowHash`], look-up in [`Bitmaps`], and what lies outside of the packet is taken out. Commands
 //! travel with the packets: a row of the secret is written where rows are used, a word where words are read, so
-//! both count for every beat behind the command and for none before it.
+//! both count for every beat behind the command and for none before it. Packets wait for a row, as they do for a CLEAR.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::command::{DATA_LSB, INDEX, OPCODE, Opcode, TABLE};
 use wiresift_abi::geometry::Geometry;
-use wiresift_abi::payload::{Class, SECRET_ROWS};
+use wiresift_abi::payload::Class;
 
 use super::bitmaps::Bitmaps;
 use super::layout::{BYTES_BITS, Beat};
@@ -66,8 +66,10 @@ pub struct Filter<
     pub three: Signal<Out, Bits<LANES>>,
     /// Pulse: the beat ends a CLEAR.
     pub clear: Signal<Out, Bit>,
-    /// Pulse: the memories are empty.
-    pub cleared: Signal<Out, Bit>,
+    /// Pulse: it ends a WRITE_WINDOW_SECRET.
+    pub rewrite: Signal<Out, Bit>,
+    /// Pulse: the memories are empty, or the row counts.
+    pub done: Signal<Out, Bit>,
     hash: WindowHash<BEAT_BITS, HASH>,
     bitmaps: Bitmaps<PAIRS, WORD, WORD_LOG2, BIT_LOG2, PROBE>,
     sweep: Sweep,
@@ -99,7 +101,6 @@ pub struct Filter<
     op_clear: Number,
     op_secret: Number,
     op_filter: Number,
-    row_count: Number,
     word_count: Number,
     memory_count: Number,
     one_memory: Constant<Bits<MAX_MEMORIES>>,
@@ -152,7 +153,8 @@ impl<
             four: Signal::default(),
             three: Signal::default(),
             clear: Signal::default(),
-            cleared: Signal::default(),
+            rewrite: Signal::default(),
+            done: Signal::default(),
             hash: WindowHash::default(),
             bitmaps: Bitmaps::new(sizes.memories(), style),
             sweep: Sweep::new(1 << WORD_LOG2),
@@ -184,7 +186,6 @@ impl<
             op_clear: number(Opcode::Clear as usize),
             op_secret: number(Opcode::WriteWindowSecret as usize),
             op_filter: number(Opcode::WriteFilter as usize),
-            row_count: number(SECRET_ROWS),
             word_count: number(1 << WORD_LOG2),
             memory_count: number(sizes.memories()),
             one_memory: Constant::new(1u64.to_bits()),
@@ -214,6 +215,7 @@ impl<
     fn update(&mut self) {
         dff_setup!(self, clock, mask8, mask4, mask3, eight_held, four_held, three_held);
         self.hash.clock.next = self.clock.val();
+        self.hash.reset.next = self.reset.val();
         self.bitmaps.clock.next = self.clock.val();
         self.sweep.clock.next = self.clock.val();
         self.sweep.reset.next = self.reset.val();
@@ -222,10 +224,9 @@ impl<
         self.memory.next = bit_cast::<16, 8>(self.line.val().get_bits::<8>(self.memory_at.val().index()));
         self.index.next = self.line.val().get_bits::<16>(self.index_at.val().index());
         self.is_command.next = self.valid.val() & self.beat.val().command & self.beat.val().last;
-        self.hash.write.next = self.is_command.val()
-            & (self.opcode.val() == self.op_secret.val())
-            & (self.index.val() < self.row_count.val());
-        self.hash.row.next = self.index.val().get_bits::<3>(0);
+        self.rewrite.next = self.is_command.val() & (self.opcode.val() == self.op_secret.val());
+        self.hash.write.next = self.is_command.val() & (self.opcode.val() == self.op_secret.val());
+        self.hash.row.next = self.index.val();
         self.hash.data.next = self.line.val().get_bits::<HASH>(self.data_at.val().index());
         self.memories.next = 0.into();
         if self.is_command.val()
@@ -283,7 +284,7 @@ impl<
         }
         // Look-up.
         self.sweep.start.next = self.clears[2].q.val();
-        self.cleared.next = self.sweep.done.val();
+        self.done.next = self.sweep.done.val() | self.hash.done.val();
         self.bitmaps.address.next = self.addresses[2].q.val();
         self.bitmaps.data.next = self.words[2].q.val();
         self.memories.next = self.writes[2].q.val();

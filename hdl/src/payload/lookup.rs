@@ -3,21 +3,23 @@
 //! ```text
 //! check, region ---------->.--------.---> out_check, out_region, number   a pattern to compare
 //! command, operand ------->| Lookup |---> go                              the stages in front move
-//!                          '--------'---> busy, cleared
+//!                          '--------'---> busy, done
 //! ```
 //!
-//! Two cycles for the hash of the window at its place in the region, two for the index (both ways read, tags
+//! Two cycles for the hash of the window at its place in the region (what each byte adds is read from its table,
+//! [`OctetHash`]), two for the index (both ways read, tags
 //! compared). A window with several patterns stands for a cycle with each; `go` is low meanwhile. Commands write rows
-//! of the secret and buckets; when one comes no window is under way. While `hurry` is high one pattern of a window is named, and
+//! of the secret and buckets; when one comes no window is under way, and none comes between a row or a CLEAR and `done`. While `hurry` is high one pattern of a window is named, and
 //! the check says with `overflow` that there are others.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::command::{DATA_LSB, INDEX, OPCODE, Opcode, SLOT};
 use wiresift_abi::geometry::{Geometry, WAYS};
-use wiresift_abi::payload::{CLASS, Class, FIRST, INDEX_BITS, MORE, SECRET_ROWS, TAG, USED};
+use wiresift_abi::payload::{CLASS, Class, FIRST, INDEX_BITS, MORE, TAG, USED};
 
 use super::layout::Check;
+use super::octet_hash::{OctetHash, OctetTable, octet_table};
 use crate::classify::sweep::Sweep;
 use crate::prim::ram::{Ram, RamStyle};
 
@@ -55,15 +57,15 @@ pub struct Lookup<
     pub go: Signal<Out, Bit>,
     /// A window is in here.
     pub busy: Signal<Out, Bit>,
-    /// Pulse: the index is empty.
-    pub cleared: Signal<Out, Bit>,
+    /// Pulse: the index is empty, or the row counts.
+    pub done: Signal<Out, Bit>,
     /// What is to be compared.
     pub out_check: Signal<Out, Check>,
     /// Its region.
     pub out_region: Signal<Out, Bits<REGION_BITS>>,
     /// The pattern.
     pub number: Signal<Out, Bits<NUMBER_BITS>>,
-    rows: Vec<DFF<Bits<HASH>>>,
+    octets: OctetHash<HASH>,
     ways: Vec<Ram<INDEX_BITS, BUCKETS_LOG2>>,
     sweep: Sweep,
     check1: DFF<Check>,
@@ -76,7 +78,7 @@ pub struct Lookup<
     region3: DFF<Bits<REGION_BITS>>,
     region4: DFF<Bits<REGION_BITS>>,
     region5: DFF<Bits<REGION_BITS>>,
-    product: Vec<DFF<Bits<HASH>>>,
+    product: Vec<OctetTable<HASH>>,
     hash: DFF<Bits<HASH>>,
     tag: DFF<Bits<TAG_BITS>>,
     first4: DFF<Bits<NUMBER_BITS>>,
@@ -84,9 +86,8 @@ pub struct Lookup<
     first5: DFF<Bits<NUMBER_BITS>>,
     more5: DFF<Bits<MORE_BITS>>,
     stall: DFF<Bit>,
-    octet: Signal<Local, Bits<8>>,
     sum: Signal<Local, Bits<HASH>>,
-    has: Signal<Local, Bit>,
+    term: Signal<Local, Bits<HASH>>,
     bucket: Signal<Local, Bits<INDEX_BITS>>,
     is_found: Signal<Local, Bit>,
     found_first: Signal<Local, Bits<NUMBER_BITS>>,
@@ -105,13 +106,10 @@ pub struct Lookup<
     op_clear: Constant<Bits<8>>,
     op_secret: Constant<Bits<8>>,
     op_window: Constant<Bits<8>>,
-    row_count: Number,
     buckets_log2: Number,
-    row_numbers: Vec<Number>,
     way_numbers: Vec<Constant<Bits<8>>>,
     window_at: Vec<Number>,
     in_class: Vec<Constant<Bits<3>>>,
-    lower: Constant<Bits<8>>,
     up: Vec<Constant<Bits<8>>>,
     down: Vec<Constant<Bits<8>>>,
     way_at: Vec<Number>,
@@ -151,11 +149,11 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             operand: Signal::default(),
             go: Signal::default(),
             busy: Signal::default(),
-            cleared: Signal::default(),
+            done: Signal::default(),
             out_check: Signal::default(),
             out_region: Signal::default(),
             number: Signal::default(),
-            rows: vec![DFF::default(); SECRET_ROWS],
+            octets: OctetHash::default(),
             ways: (0..WAYS).map(|_| Ram::without_collisions(style)).collect(),
             sweep: Sweep::new(1 << BUCKETS_LOG2),
             check1: DFF::default(),
@@ -168,7 +166,7 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             region3: DFF::default(),
             region4: DFF::default(),
             region5: DFF::default(),
-            product: vec![DFF::default(); WINDOW_BYTES],
+            product: (0..WINDOW_BYTES).map(|_| octet_table()).collect(),
             hash: DFF::default(),
             tag: DFF::default(),
             first4: DFF::default(),
@@ -176,9 +174,8 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             first5: DFF::default(),
             more5: DFF::default(),
             stall: DFF::default(),
-            octet: Signal::default(),
             sum: Signal::default(),
-            has: Signal::default(),
+            term: Signal::default(),
             bucket: Signal::default(),
             is_found: Signal::default(),
             found_first: Signal::default(),
@@ -197,9 +194,7 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             op_clear: Constant::new((Opcode::Clear as u64).to_bits()),
             op_secret: Constant::new((Opcode::WriteWindowSecret as u64).to_bits()),
             op_window: Constant::new((Opcode::WriteWindow as u64).to_bits()),
-            row_count: number(SECRET_ROWS),
             buckets_log2: number(BUCKETS_LOG2),
-            row_numbers: (0..SECRET_ROWS).map(number).collect(),
             way_numbers: (0..WAYS as u64).map(|n| Constant::new(n.to_bits())).collect(),
             // From the end of the window on.
             window_at: (0..WINDOW_BYTES).map(|n| number(8 * (last - n))).collect(),
@@ -210,7 +205,6 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
                     Constant::new(bits.sum::<u64>().to_bits())
                 })
                 .collect(),
-            lower: Constant::new(0x20u64.to_bits()),
             up: (0..WINDOW_BYTES as u64).map(|n| Constant::new(n.to_bits())).collect(),
             down: (0..WINDOW_BYTES as u64).map(|n| Constant::new((HASH as u64 - n).to_bits())).collect(),
             way_at: (0..WAYS).map(|way| number(way * BUCKETS_LOG2)).collect(),
@@ -244,46 +238,35 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
         self.opcode.next = self.operand.val().get_bits::<8>(self.opcode_at.val().index());
         self.slot.next = self.operand.val().get_bits::<8>(self.slot_at.val().index());
         self.index.next = self.operand.val().get_bits::<16>(self.index_at.val().index());
-        for i in 0..SECRET_ROWS {
-            self.rows[i].clock.next = self.clock.val();
-            self.rows[i].d.next = self.rows[i].q.val();
-            if self.command.val()
-                & (self.opcode.val() == self.op_secret.val())
-                & (self.index.val() == self.row_numbers[i].val())
-            {
-                self.rows[i].d.next = self.operand.val().get_bits::<HASH>(self.data_at.val().index());
-            }
-        }
+        self.octets.clock.next = self.clock.val();
+        self.octets.reset.next = self.reset.val();
+        self.octets.write.next = self.command.val() & (self.opcode.val() == self.op_secret.val());
+        self.octets.row.next = self.index.val();
+        self.octets.data.next = self.operand.val().get_bits::<HASH>(self.data_at.val().index());
         self.above.next = self.index.val() >> self.buckets_log2.val();
         self.writes.next =
             self.command.val() & (self.opcode.val() == self.op_window.val()) & !self.above.val().any();
         self.sweep.start.next = self.command.val() & (self.opcode.val() == self.op_clear.val());
-        self.cleared.next = self.sweep.done.val();
+        self.done.next = self.sweep.done.val() | self.octets.done.val();
         // Cycle 1: the bytes of the window, from its end.
         for i in 0..WINDOW_BYTES {
             self.product[i].clock.next = self.clock.val();
-            self.product[i].d.next = self.product[i].q.val();
-            self.octet.next = self.region.val().get_bits::<8>(self.window_at[i].val().index());
-            if self.octet.val().get_bit(6) & !self.octet.val().get_bit(7) {
-                self.octet.next = self.octet.val() | self.lower.val();
-            }
-            self.sum.next = 0.into();
-            self.has.next = self.in_class[i].val().get_bit(self.check.val().class.index());
-            for k in 0..SECRET_ROWS {
-                if self.octet.val().get_bit(k) & self.has.val() {
-                    self.sum.next = self.sum.val() ^ self.rows[k].q.val();
-                }
-            }
-            if !self.stall.q.val() {
-                self.product[i].d.next = self.sum.val();
-            }
+            self.product[i].read_enable.next =
+                !self.stall.q.val() & self.check.val().valid & self.check.val().hit;
+            self.product[i].read_address.next =
+                self.region.val().get_bits::<8>(self.window_at[i].val().index());
+            self.product[i].write_enable.next = self.octets.store.val();
+            self.product[i].write_address.next = self.octets.octet.val();
+            self.product[i].write_data.next = self.octets.word.val();
         }
-        // Cycle 2.
-        self.sum.next = self.product[0].q.val();
+        // Cycle 2: those that the class has.
+        self.sum.next = self.product[0].read_data.val();
         for i in 1..WINDOW_BYTES {
-            self.sum.next = self.sum.val()
-                ^ ((self.product[i].q.val() << self.up[i].val())
-                    | (self.product[i].q.val() >> self.down[i].val()));
+            self.term.next = (self.product[i].read_data.val() << self.up[i].val())
+                | (self.product[i].read_data.val() >> self.down[i].val());
+            if self.in_class[i].val().get_bit(self.check1.q.val().class.index()) {
+                self.sum.next = self.sum.val() ^ self.term.val();
+            }
         }
         // Cycle 3: both ways.
         for i in 0..WAYS {

@@ -11,7 +11,8 @@
 //! [`wiresift_abi::payload`]. The blocks stand here in the order in which a beat meets them.
 //!
 //! The pulse by which the classifier says that a CLEAR, WRITE_SECRET or WRITE_TCAM_HIGH is done goes through here: it is
-//! held back until the matcher's tables are empty too.
+//! held back until the matcher's tables are empty too. Of a WRITE_WINDOW_SECRET the classifier knows nothing, and the
+//! pulse comes when both hashes of windows have the row.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
@@ -27,6 +28,7 @@ pub mod filter;
 pub mod issue;
 pub mod layout;
 pub mod lookup;
+pub mod octet_hash;
 pub mod region;
 pub mod survivors;
 pub mod tap;
@@ -363,21 +365,21 @@ impl<
         self.survivors.hurry.next = self.hurry.q.val();
         self.lookup.hurry.next = self.hurry.q.val();
 
-        // The end of a CLEAR.
-        if self.filter.cleared.val() {
+        // The end of a command that packets wait for.
+        if self.filter.done.val() {
             self.filter_waits.d.next = false;
         }
-        if self.lookup.cleared.val() {
+        if self.lookup.done.val() {
             self.index_waits.d.next = false;
         }
-        if self.filter.clear.val() {
+        if self.filter.clear.val() | self.filter.rewrite.val() {
             self.filter_waits.d.next = true;
             self.index_waits.d.next = true;
         }
-        self.owed.d.next = self.owed.q.val() | self.classified.val();
+        self.owed.d.next = self.owed.q.val() | self.classified.val() | self.filter.rewrite.val();
         self.paid.d.next = false;
         if self.owed.q.val() & !self.filter_waits.q.val() & !self.index_waits.q.val() {
-            self.owed.d.next = self.classified.val();
+            self.owed.d.next = false;
             self.paid.d.next = true;
         }
         self.cleared.next = self.paid.q.val();

@@ -124,7 +124,7 @@ fn packets(
         .collect()
 }
 
-/// Items to beats, with the gate of the window: credits, and waiting behind a CLEAR.
+/// Items to beats, with the gate of the window: credits, and waiting behind a CLEAR or a row of the secret.
 struct Driver {
     items: VecDeque<Item>,
     at: usize,
@@ -188,8 +188,9 @@ impl Driver {
         if last {
             self.at = 0;
             self.credits -= 1;
-            self.waits = item.is_command && item.bytes[0] == Opcode::Clear as u8;
-            if self.waits {
+            let is = |opcode: Opcode| item.is_command && item.bytes[0] == opcode as u8;
+            self.waits = is(Opcode::Clear) || is(Opcode::WriteWindowSecret);
+            if is(Opcode::Clear) {
                 self.classified_in = Some(rng.random_range(20..600));
             }
             let item = self.items.pop_front().unwrap();
@@ -211,7 +212,7 @@ macro_rules! cycle {
     ($uut:expr, $driver:expr, $rng:expr, $rate:expr) => {{
         let uut = $uut;
         if uut.cleared.val() {
-            assert!($driver.waits, "cleared without a CLEAR");
+            assert!($driver.waits, "cleared without a command to wait for");
             $driver.waits = false;
         }
         if uut.out_valid.val() {
@@ -247,7 +248,7 @@ fn stimulus(geometry: &'static Geometry, seed: u64, count: usize, density: f64) 
 #[test]
 fn passes_the_gate_in_lab() {
     let mut driver = Driver::new(&LAB, stimulus(&LAB, 1, 300, 0.08));
-    passes("payload_matcher_lab", LabMatcher::lab, 14000, 2, |uut, rng, cycle| {
+    passes("payload_matcher_lab", LabMatcher::lab, 19000, 2, |uut, rng, cycle| {
         uut.reset.next = cycle == 0;
         if cycle > 0 {
             let rate = if cycle % 2000 < 1000 { 0.97 } else { 0.5 };
@@ -307,7 +308,7 @@ fn passes_the_gate_in_line() {
     passes(
         "payload_matcher_line",
         || LineMatcher::new(&LINE, RamStyle::Block),
-        1200,
+        3600,
         2,
         |uut, rng, cycle| {
             uut.reset.next = cycle == 0;

@@ -35,7 +35,7 @@ impl Item {
     }
 
     fn is_slow(&self) -> bool {
-        let slow = [Opcode::Clear, Opcode::WriteSecret, Opcode::WriteTcamHigh];
+        let slow = [Opcode::Clear, Opcode::WriteSecret, Opcode::WriteTcamHigh, Opcode::WriteWindowSecret];
         self.command && slow.iter().any(|slow| *slow as u8 == self.bytes[0])
     }
 
@@ -157,8 +157,9 @@ fn random_items(seed: u64, count: usize) -> Vec<Item> {
         0 => Item::command(Opcode::Clear),
         1 => Item::command(Opcode::WriteTcamHigh),
         2 => Item::command(Opcode::WriteSecret),
-        3..5 => Item::command(Opcode::WriteMask),
-        5..30 => Item::packet((0..rng.random_range(0..65)).map(|_| rng.random()).collect()),
+        3 => Item::command(Opcode::WriteWindowSecret),
+        4..6 => Item::command(Opcode::WriteMask),
+        6..30 => Item::packet((0..rng.random_range(0..65)).map(|_| rng.random()).collect()),
         _ => Item::packet((0..rng.random_range(0..300)).map(|_| rng.random()).collect()),
     };
     numbered((0..count).map(item).collect())
@@ -178,7 +179,14 @@ fn boundary_items() -> Vec<Item> {
     };
     let mut items: Vec<Item> = lengths.map(packet).collect();
     // A command right behind a CLEAR, two CLEARs in a row, and packets around them.
-    let slow = [Opcode::Clear, Opcode::WriteMask, Opcode::WriteTcamHigh, Opcode::WriteSecret, Opcode::Clear];
+    let slow = [
+        Opcode::Clear,
+        Opcode::WriteMask,
+        Opcode::WriteTcamHigh,
+        Opcode::WriteSecret,
+        Opcode::WriteWindowSecret,
+        Opcode::Clear,
+    ];
     items.extend(slow.map(Item::command));
     items.push(packet(64));
     items.push(Item::command(Opcode::Commit));
