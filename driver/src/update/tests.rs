@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::csr::ErrorCode;
 use wiresift_abi::entry;
-use wiresift_abi::geometry::LAB;
+use wiresift_abi::geometry::{LAB, WAYS};
 use wiresift_abi::image::Image;
 
 use super::*;
@@ -45,7 +45,7 @@ struct Caller {
 fn write(rng: &mut ChaCha8Rng) -> Command {
     let table = rng.random_range(0..LAB.tables() as u8);
     let mut command = Command::new(Opcode::WriteSlot, rng.random_range(0..8));
-    (command.table, command.slot) = (table, rng.random_range(0..4));
+    (command.table, command.slot) = (table, rng.random_range(0..(WAYS * LAB.bucket_slots) as u8));
     if rng.random_ratio(2, 3) {
         command.data = command.data.with(entry::KIND, 1).with(entry::ID, rng.random_range(0..1 << 20));
     }

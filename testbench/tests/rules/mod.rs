@@ -13,7 +13,7 @@ use wiresift_abi::image::Image;
 use wiresift_abi::vector::{Class, DPORT, HASHED_BITS, Key, SPORT};
 
 /// ACL rules.
-pub const ACL_RULES: u16 = 500;
+pub const ACL_RULES: u16 = 350;
 /// Signatures; their numbers start at [`SIGNATURE_IDS`].
 pub const SIGNATURES: u16 = 300;
 /// Number of the first signature.
@@ -58,22 +58,35 @@ pub fn image(geometry: &'static Geometry, version: u16) -> Image {
         command.table = table;
         command.data = Line::default().with(field, field.max());
         lines.push(command);
-        let mut filled = vec![0; WAYS << geometry.buckets_log2(table.into())];
-        for (port, entry) in entries {
-            let key = Key::of(&Line::default().with(field, port.into()));
-            // The emptier of both buckets, which never overflows with so few entries.
-            let buckets = geometry.buckets_log2(table.into());
-            let places = [0, 1].map(|way| (way, secret.bucket(&key, way, buckets)));
-            let (way, bucket) =
-                places.into_iter().min_by_key(|(way, bucket)| filled[way << buckets | bucket]).unwrap();
-            let slot = &mut filled[way << buckets | bucket];
-            assert!(*slot < geometry.bucket_slots, "the bucket is full");
+        // By way, bucket and slot. What stands in the way of an entry moves to its bucket of the other way, and so on.
+        let buckets = geometry.buckets_log2(table.into());
+        let mut places: Vec<Option<(u16, Entry)>> = vec![None; geometry.slots(table.into())];
+        for entry in entries {
+            let (mut entry, mut way) = (entry, 0);
+            for moves in 0.. {
+                assert!(moves < 1000, "the table is full");
+                let key = Key::of(&Line::default().with(field, entry.0.into()));
+                let first = (way << buckets | secret.bucket(&key, way, buckets)) * geometry.bucket_slots;
+                let bucket = &mut places[first..][..geometry.bucket_slots];
+                if let Some(free) = bucket.iter_mut().find(|place| place.is_none()) {
+                    *free = Some(entry);
+                    break;
+                }
+                // The oldest one; the others move up.
+                bucket.rotate_left(1);
+                let last = bucket.last_mut().and_then(|place| place.replace(entry));
+                entry = last.expect("no place in the bucket is free");
+                way = 1 - way;
+            }
+        }
+        for (place, entry) in places.iter().enumerate().filter_map(|(n, place)| Some((n, (*place)?.1))) {
+            let (bucket, slot) = (place / geometry.bucket_slots, place % geometry.bucket_slots);
+            let (way, bucket) = (bucket >> buckets, bucket & ((1 << buckets) - 1));
             let mut command = Command::new(Opcode::WriteSlot, bucket as u16);
             command.table = table;
-            command.slot = (way * geometry.bucket_slots + *slot) as u8;
+            command.slot = (way * geometry.bucket_slots + slot) as u8;
             command.data = entry.to_narrow().unwrap();
             lines.push(command);
-            *slot += 1;
         }
     }
     lines.push(Command::new(Opcode::Commit, version));
