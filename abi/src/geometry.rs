@@ -111,7 +111,7 @@ pub const LAB: Geometry = Geometry {
     narrow_buckets_log2: 9,
     wide_tables: 1,
     wide_buckets_log2: 9,
-    bucket_slots: 1,
+    bucket_slots: 2,
     tcam_entries: 8,
     read_buffer_beats: 512,
     reads_in_flight: 8,

@@ -332,8 +332,13 @@ fn deep_buckets_are_cut_when_a_table_finds_more_than_it_passes_on() {
 
 #[test]
 fn lab_answers_as_the_model() {
-    let tally =
-        agrees::<9, 9, { LAB.tcam_entries }, 2>("classifier_lab", &LAB, false, LutMemory::Words16, 4000);
+    let tally = agrees::<9, 9, { LAB.tcam_entries }, { WAYS * LAB.bucket_slots }>(
+        "classifier_lab",
+        &LAB,
+        false,
+        LutMemory::Words16,
+        4000,
+    );
     assert!(tally.packets > 200 && tally.acl + tally.ids > 50, "{tally:?}");
 }
 

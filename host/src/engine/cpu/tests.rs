@@ -397,7 +397,7 @@ fn card_says(state: &State, key: &Key) -> (Option<u32>, Vec<u32>) {
 #[test]
 fn strange_images_are_decided_as_the_card_does() {
     let mut random = Random(ChaCha8Rng::seed_from_u64(13));
-    let rules = random.rules(8, 4);
+    let rules = random.rules(12, 4);
     let image = compile(&rules, &LAB, &SEED).unwrap().image;
     let (mut strays, mut tcam, mut matched) = (0, 0, 0);
     for _ in 0..200 {
