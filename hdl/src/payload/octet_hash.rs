@@ -21,8 +21,6 @@ use crate::prim::ram::{Ram, RamStyle};
 
 /// Bits of a byte.
 pub const OCTET_BITS: usize = 8;
-/// Bits of the number of a row.
-pub const ROW_BITS: usize = SECRET_ROWS.ilog2() as usize;
 
 /// What a byte adds to a hash of `HASH` bits; read only while nothing is stored.
 pub type OctetTable<const HASH: usize> = Ram<HASH, OCTET_BITS>;
@@ -123,5 +121,57 @@ impl<const HASH: usize> Logic for OctetHash<HASH> {
         self.octet.next = self.octet_held.q.val();
         self.word.next = self.word_held.q.val();
         self.done.next = self.finished.q.val();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use rand::Rng;
+    use wiresift_abi::payload::Secret;
+
+    use super::super::testing::{number, to_bits};
+    use super::*;
+    use crate::gate::passes;
+
+    /// Rows in any order, and numbers above the last; a reset now and then, behind which a row is written again.
+    fn gate<const HASH: usize>(name: &str) {
+        let mut secret = Secret([0; SECRET_ROWS]);
+        let mut table = vec![None; 1 << OCTET_BITS];
+        let (mut busy, mut written, mut resets) = (false, 0, 0);
+        passes(name, OctetHash::<HASH>::default, 12_000, 3, |uut, rng, cycle| {
+            if uut.store.val() {
+                assert!(busy, "cycle {cycle}");
+                table[uut.octet.val().index()] = Some(number(uut.word.val()));
+            }
+            if uut.done.val() {
+                assert!(busy, "cycle {cycle}");
+                for (octet, word) in table.iter().enumerate() {
+                    assert_eq!(*word, Some(secret.hash(&[octet as u8], HASH)), "byte {octet}");
+                }
+                (busy, written) = (false, written + 1);
+            }
+            uut.reset.next = busy && rng.random_bool(0.0015);
+            uut.write.next = !busy && rng.random_bool(0.3);
+            let (row, bits) = (rng.random_range(0..SECRET_ROWS + 2), rng.random::<u64>() >> (64 - HASH));
+            uut.row.next = (row as u64).to_bits();
+            uut.data.next = to_bits(bits);
+            if uut.reset.next {
+                (busy, resets) = (false, resets + 1);
+            } else if uut.write.next {
+                busy = true;
+                table.fill(None);
+                if let Some(place) = secret.0.get_mut(row) {
+                    *place = bits;
+                }
+            }
+        });
+        assert!(written > 20 && resets > 3, "{written} {resets}");
+    }
+
+    #[test]
+    fn what_a_byte_adds_is_that_of_the_contract() {
+        gate::<32>("payload_octets_lab");
+        gate::<48>("payload_octets_line");
     }
 }

@@ -98,6 +98,7 @@ macro_rules! clocked {
 }
 clocked! {
     [const A: usize] super::tap::Tap<A>;
+    [const A: usize] super::octet_hash::OctetHash<A>;
     [const A: usize, const B: usize] super::window_hash::WindowHash<A, B>;
     [const A: usize, const B: usize, const C: usize, const D: usize, const E: usize]
         super::bitmaps::Bitmaps<A, B, C, D, E>;
