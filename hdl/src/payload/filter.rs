@@ -224,8 +224,8 @@ impl<
         self.memory.next = bit_cast::<16, 8>(self.line.val().get_bits::<8>(self.memory_at.val().index()));
         self.index.next = self.line.val().get_bits::<16>(self.index_at.val().index());
         self.is_command.next = self.valid.val() & self.beat.val().command & self.beat.val().last;
-        self.rewrite.next = self.is_command.val() & (self.opcode.val() == self.op_secret.val());
         self.hash.write.next = self.is_command.val() & (self.opcode.val() == self.op_secret.val());
+        self.rewrite.next = self.hash.write.val();
         self.hash.row.next = self.index.val();
         self.hash.data.next = self.line.val().get_bits::<HASH>(self.data_at.val().index());
         self.memories.next = 0.into();

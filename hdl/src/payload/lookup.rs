@@ -6,9 +6,8 @@
 //!                          '--------'---> busy, done
 //! ```
 //!
-//! Two cycles for the hash of the window at its place in the region (what each byte adds is read from its table,
-//! [`OctetHash`]), two for the index (both ways read, tags
-//! compared). A window with several patterns stands for a cycle with each; `go` is low meanwhile. Commands write rows
+//! Two cycles for the hash of the window at its place in the region (what each byte adds, [`OctetHash`], and their sum),
+//! two for the index (both ways read, tags compared). A window with several patterns stands for a cycle with each; `go` is low meanwhile. Commands write rows
 //! of the secret and buckets; when one comes no window is under way, and none comes between a row or a CLEAR and `done`. While `hurry` is high one pattern of a window is named, and
 //! the check says with `overflow` that there are others.
 
@@ -19,7 +18,7 @@ use wiresift_abi::geometry::{Geometry, WAYS};
 use wiresift_abi::payload::{CLASS, Class, FIRST, INDEX_BITS, MORE, TAG, USED};
 
 use super::layout::Check;
-use super::octet_hash::{OctetHash, OctetTable, octet_table};
+use super::octet_hash::{OCTET_BITS, OctetHash};
 use crate::classify::sweep::Sweep;
 use crate::prim::ram::{Ram, RamStyle};
 
@@ -65,7 +64,7 @@ pub struct Lookup<
     pub out_region: Signal<Out, Bits<REGION_BITS>>,
     /// The pattern.
     pub number: Signal<Out, Bits<NUMBER_BITS>>,
-    octets: OctetHash<HASH>,
+    product: OctetHash<HASH>,
     ways: Vec<Ram<INDEX_BITS, BUCKETS_LOG2>>,
     sweep: Sweep,
     check1: DFF<Check>,
@@ -78,7 +77,6 @@ pub struct Lookup<
     region3: DFF<Bits<REGION_BITS>>,
     region4: DFF<Bits<REGION_BITS>>,
     region5: DFF<Bits<REGION_BITS>>,
-    product: Vec<OctetTable<HASH>>,
     hash: DFF<Bits<HASH>>,
     tag: DFF<Bits<TAG_BITS>>,
     first4: DFF<Bits<NUMBER_BITS>>,
@@ -153,7 +151,7 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             out_check: Signal::default(),
             out_region: Signal::default(),
             number: Signal::default(),
-            octets: OctetHash::default(),
+            product: OctetHash::new(WINDOW_BYTES),
             ways: (0..WAYS).map(|_| Ram::without_collisions(style)).collect(),
             sweep: Sweep::new(1 << BUCKETS_LOG2),
             check1: DFF::default(),
@@ -166,7 +164,6 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
             region3: DFF::default(),
             region4: DFF::default(),
             region5: DFF::default(),
-            product: (0..WINDOW_BYTES).map(|_| octet_table()).collect(),
             hash: DFF::default(),
             tag: DFF::default(),
             first4: DFF::default(),
@@ -238,32 +235,27 @@ impl<const REGION_BITS: usize, const OPERAND_BITS: usize, const HASH: usize, con
         self.opcode.next = self.operand.val().get_bits::<8>(self.opcode_at.val().index());
         self.slot.next = self.operand.val().get_bits::<8>(self.slot_at.val().index());
         self.index.next = self.operand.val().get_bits::<16>(self.index_at.val().index());
-        self.octets.clock.next = self.clock.val();
-        self.octets.reset.next = self.reset.val();
-        self.octets.write.next = self.command.val() & (self.opcode.val() == self.op_secret.val());
-        self.octets.row.next = self.index.val();
-        self.octets.data.next = self.operand.val().get_bits::<HASH>(self.data_at.val().index());
+        self.product.clock.next = self.clock.val();
+        self.product.reset.next = self.reset.val();
+        self.product.write.next = self.command.val() & (self.opcode.val() == self.op_secret.val());
+        self.product.row.next = self.index.val();
+        self.product.data.next = self.operand.val().get_bits::<HASH>(self.data_at.val().index());
         self.above.next = self.index.val() >> self.buckets_log2.val();
         self.writes.next =
             self.command.val() & (self.opcode.val() == self.op_window.val()) & !self.above.val().any();
         self.sweep.start.next = self.command.val() & (self.opcode.val() == self.op_clear.val());
-        self.done.next = self.sweep.done.val() | self.octets.done.val();
+        self.done.next = self.sweep.done.val() | self.product.done.val();
         // Cycle 1: the bytes of the window, from its end.
+        self.product.read.next = !self.stall.q.val() & self.check.val().valid & self.check.val().hit;
         for i in 0..WINDOW_BYTES {
-            self.product[i].clock.next = self.clock.val();
-            self.product[i].read_enable.next =
-                !self.stall.q.val() & self.check.val().valid & self.check.val().hit;
-            self.product[i].read_address.next =
-                self.region.val().get_bits::<8>(self.window_at[i].val().index());
-            self.product[i].write_enable.next = self.octets.store.val();
-            self.product[i].write_address.next = self.octets.octet.val();
-            self.product[i].write_data.next = self.octets.word.val();
+            self.product.octet[i].next =
+                self.region.val().get_bits::<OCTET_BITS>(self.window_at[i].val().index());
         }
         // Cycle 2: those that the class has.
-        self.sum.next = self.product[0].read_data.val();
+        self.sum.next = self.product.word[0].val();
         for i in 1..WINDOW_BYTES {
-            self.term.next = (self.product[i].read_data.val() << self.up[i].val())
-                | (self.product[i].read_data.val() >> self.down[i].val());
+            self.term.next = (self.product.word[i].val() << self.up[i].val())
+                | (self.product.word[i].val() >> self.down[i].val());
             if self.in_class[i].val().get_bit(self.check1.q.val().class.index()) {
                 self.sum.next = self.sum.val() ^ self.term.val();
             }

@@ -16,7 +16,7 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::payload::Class;
 
-use super::octet_hash::{OctetHash, OctetTable, octet_table};
+use super::octet_hash::{OCTET_BITS, OctetHash};
 
 /// Bytes of the beat before that a window can begin in.
 const BEFORE: usize = Class::Eight.bytes() - 1;
@@ -48,8 +48,7 @@ pub struct WindowHash<const BEAT_BITS: usize, const HASH: usize> {
     pub three: Vec<Signal<Out, Bits<HASH>>>,
     /// Pulse: the row counts.
     pub done: Signal<Out, Bit>,
-    octets: OctetHash<HASH>,
-    product: Vec<OctetTable<HASH>>,
+    product: OctetHash<HASH>,
     product_valid: DFF<Bit>,
     kept: Vec<DFF<Bits<HASH>>>,
     four2: Vec<DFF<Bits<HASH>>>,
@@ -78,8 +77,7 @@ impl<const BEAT_BITS: usize, const HASH: usize> Default for WindowHash<BEAT_BITS
             four: vec![Signal::default(); lanes],
             three: vec![Signal::default(); lanes],
             done: Signal::default(),
-            octets: OctetHash::default(),
-            product: (0..lanes).map(|_| octet_table()).collect(),
+            product: OctetHash::new(lanes),
             product_valid: DFF::default(),
             kept: vec![DFF::default(); BEFORE],
             four2: vec![DFF::default(); lanes + 4],
@@ -98,33 +96,29 @@ impl<const BEAT_BITS: usize, const HASH: usize> Logic for WindowHash<BEAT_BITS, 
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(self, clock, product_valid);
-        self.octets.clock.next = self.clock.val();
-        self.octets.reset.next = self.reset.val();
-        self.octets.write.next = self.write.val();
-        self.octets.row.next = self.row.val();
-        self.octets.data.next = self.data.val();
-        self.done.next = self.octets.done.val();
         // Cycle 1.
-        self.product_valid.d.next = self.valid.val();
-        for i in 0..(self.product.len()) {
-            self.product[i].clock.next = self.clock.val();
-            self.product[i].read_enable.next = self.valid.val();
-            self.product[i].read_address.next = self.beat.val().get_bits::<8>(i * 8);
-            self.product[i].write_enable.next = self.octets.store.val();
-            self.product[i].write_address.next = self.octets.octet.val();
-            self.product[i].write_data.next = self.octets.word.val();
+        self.product.clock.next = self.clock.val();
+        self.product.reset.next = self.reset.val();
+        self.product.write.next = self.write.val();
+        self.product.row.next = self.row.val();
+        self.product.data.next = self.data.val();
+        self.product.read.next = self.valid.val();
+        for i in 0..(self.product.octet.len()) {
+            self.product.octet[i].next = self.beat.val().get_bits::<OCTET_BITS>(i * 8);
         }
+        self.done.next = self.product.done.val();
+        self.product_valid.d.next = self.valid.val();
         // Cycle 2.
         for i in 0..BEFORE {
             self.all[i].next = self.kept[i].q.val();
         }
-        for i in 0..(self.product.len()) {
-            self.all[i + 7].next = self.product[i].read_data.val();
+        for i in 0..(self.product.word.len()) {
+            self.all[i + 7].next = self.product.word[i].val();
         }
         for i in 0..BEFORE {
             self.kept[i].clock.next = self.clock.val();
             self.kept[i].d.next = self.kept[i].q.val();
-            for n in (self.product.len())..(self.product.len() + 1) {
+            for n in (self.product.word.len())..(self.product.word.len() + 1) {
                 if self.product_valid.q.val() {
                     self.kept[i].d.next = self.all[n + i].val();
                 }
