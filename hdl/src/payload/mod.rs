@@ -376,11 +376,13 @@ impl<
             self.filter_waits.d.next = true;
             self.index_waits.d.next = true;
         }
-        self.owed.d.next = self.owed.q.val() | self.classified.val() | self.filter.rewrite.val();
         self.paid.d.next = false;
         if self.owed.q.val() & !self.filter_waits.q.val() & !self.index_waits.q.val() {
             self.owed.d.next = false;
             self.paid.d.next = true;
+        }
+        if self.classified.val() | self.filter.rewrite.val() {
+            self.owed.d.next = true;
         }
         self.cleared.next = self.paid.q.val();
         if self.reset.val() {
