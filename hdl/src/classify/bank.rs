@@ -134,6 +134,7 @@ mod tests {
             },
         );
     }
+
     #[test]
     fn a_bucket_of_line_is_urams_and_nothing_else() {
         let mut uut = Bank::<424, 12>::new(4, RamStyle::Ultra);
@@ -143,6 +144,6 @@ mod tests {
             let is_one = |name: &str| kinds.iter().any(|kind| name.starts_with(kind));
             cells.iter().filter(|(name, _)| is_one(name)).map(|(_, count)| count).sum()
         };
-        assert_eq!((of(&["URAM288"]), of(&["FD"])), (24, 0), "{cells:?}");
+        assert_eq!((of(&["URAM288"]), of(&["FD"]), of(&["LUT"])), (24, 0, 0), "{cells:?}");
     }
 }

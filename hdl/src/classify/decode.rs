@@ -116,8 +116,6 @@ pub struct Decode {
     slot: Signal<Local, Bits<16>>,
     index: Signal<Local, Bits<16>>,
     above_windows: Signal<Local, Bits<16>>,
-    looks: Signal<Local, Seen>,
-    seen: Signal<Local, Seen>,
     is_command: Signal<Local, Bit>,
     good: Signal<Local, Bit>,
     fresh: Signal<Local, Op>,
@@ -198,8 +196,6 @@ impl Decode {
             slot: Signal::default(),
             index: Signal::default(),
             above_windows: Signal::default(),
-            looks: Signal::default(),
-            seen: Signal::default(),
             is_command: Signal::default(),
             good: Signal::default(),
             fresh: Signal::default(),
@@ -262,39 +258,37 @@ impl Logic for Decode {
             bit_cast::<16, SLOT_BITS>(self.line.val().get_bits::<SLOT_BITS>(self.slot_at.val().index()));
         self.index.next = self.line.val().get_bits::<INDEX_BITS>(self.index_at.val().index());
         self.above_windows.next = self.index.val() >> self.window_buckets_log2.val();
-        self.looks.next.clear = self.opcode.val() == self.op_clear.val();
-        self.looks.next.commit = self.opcode.val() == self.op_commit.val();
-        self.looks.next.slot = self.opcode.val() == self.op_slot.val();
-        self.looks.next.mask = self.opcode.val() == self.op_mask.val();
-        self.looks.next.secret = self.opcode.val() == self.op_secret.val();
-        self.looks.next.low = self.opcode.val() == self.op_low.val();
-        self.looks.next.high = self.opcode.val() == self.op_high.val();
-        self.looks.next.entry = self.opcode.val() == self.op_entry.val();
-        self.looks.next.window_secret = self.opcode.val() == self.op_window_secret.val();
-        self.looks.next.filter = self.opcode.val() == self.op_filter.val();
-        self.looks.next.window = self.opcode.val() == self.op_window.val();
-        self.looks.next.pattern = self.opcode.val() == self.op_pattern.val();
-        self.looks.next.has_table = self.masked_table.val() < self.all_table_count.val();
-        self.looks.next.has_bucket = self.index.val() < self.wide_buckets.val();
+        self.seen0.d.next.clear = self.opcode.val() == self.op_clear.val();
+        self.seen0.d.next.commit = self.opcode.val() == self.op_commit.val();
+        self.seen0.d.next.slot = self.opcode.val() == self.op_slot.val();
+        self.seen0.d.next.mask = self.opcode.val() == self.op_mask.val();
+        self.seen0.d.next.secret = self.opcode.val() == self.op_secret.val();
+        self.seen0.d.next.low = self.opcode.val() == self.op_low.val();
+        self.seen0.d.next.high = self.opcode.val() == self.op_high.val();
+        self.seen0.d.next.entry = self.opcode.val() == self.op_entry.val();
+        self.seen0.d.next.window_secret = self.opcode.val() == self.op_window_secret.val();
+        self.seen0.d.next.filter = self.opcode.val() == self.op_filter.val();
+        self.seen0.d.next.window = self.opcode.val() == self.op_window.val();
+        self.seen0.d.next.pattern = self.opcode.val() == self.op_pattern.val();
+        self.seen0.d.next.has_table = self.masked_table.val() < self.all_table_count.val();
+        self.seen0.d.next.has_bucket = self.index.val() < self.wide_buckets.val();
         if self.masked_table.val() < self.narrow_tables.val() {
-            self.looks.next.has_bucket = self.index.val() < self.narrow_buckets.val();
+            self.seen0.d.next.has_bucket = self.index.val() < self.narrow_buckets.val();
         }
-        self.looks.next.has_slot = self.slot.val() < self.slot_count.val();
-        self.looks.next.has_row = self.index.val() < self.row_count.val();
-        self.looks.next.has_entry = self.index.val() < self.entry_count.val();
-        self.looks.next.has_window_row = self.index.val() < self.window_row_count.val();
-        self.looks.next.has_memory = self.masked_table.val() < self.memory_count.val();
-        self.looks.next.has_word = self.index.val() < self.word_count.val();
-        self.looks.next.has_way = self.slot.val() < self.way_count.val();
-        self.looks.next.has_window = !self.above_windows.val().any();
-        self.looks.next.has_pattern = self.index.val() <= self.last_pattern.val();
+        self.seen0.d.next.has_slot = self.slot.val() < self.slot_count.val();
+        self.seen0.d.next.has_row = self.index.val() < self.row_count.val();
+        self.seen0.d.next.has_entry = self.index.val() < self.entry_count.val();
+        self.seen0.d.next.has_window_row = self.index.val() < self.window_row_count.val();
+        self.seen0.d.next.has_memory = self.masked_table.val() < self.memory_count.val();
+        self.seen0.d.next.has_word = self.index.val() < self.word_count.val();
+        self.seen0.d.next.has_way = self.slot.val() < self.way_count.val();
+        self.seen0.d.next.has_window = !self.above_windows.val().any();
+        self.seen0.d.next.has_pattern = self.index.val() <= self.last_pattern.val();
         // Stage 0.
         self.valid0.d.next = self.valid.val();
         self.command0.d.next = self.command.val();
         self.line0.d.next = self.line.val();
-        self.seen0.d.next = self.looks.val();
         self.sequence0.d.next = self.sequence_number.val();
-        self.seen.next = self.seen0.q.val();
         self.opcode.next = bit_cast::<16, OPCODE_BITS>(
             self.line0.q.val().get_bits::<OPCODE_BITS>(self.opcode_at.val().index()),
         );
@@ -317,47 +311,47 @@ impl Logic for Decode {
         self.fresh.next.slots = self.one_slot.val() << self.slot.val();
         self.good.next = false;
         if self.is_command.val() {
-            if self.seen.val().clear {
+            if self.seen0.q.val().clear {
                 self.good.next = true;
                 self.fresh.next.clear = true;
                 self.fresh.next.masks = self.all_tables.val();
             }
-            if self.seen.val().commit {
+            if self.seen0.q.val().commit {
                 self.good.next = true;
                 self.fresh.next.commit = true;
             }
-            if self.seen.val().slot
-                & self.seen.val().has_table
-                & self.seen.val().has_slot
-                & self.seen.val().has_bucket
+            if self.seen0.q.val().slot
+                & self.seen0.q.val().has_table
+                & self.seen0.q.val().has_slot
+                & self.seen0.q.val().has_bucket
             {
                 self.good.next = true;
                 self.fresh.next.tables = self.one_table.val() << self.masked_table.val();
             }
-            if self.seen.val().mask & self.seen.val().has_table {
+            if self.seen0.q.val().mask & self.seen0.q.val().has_table {
                 self.good.next = true;
                 self.fresh.next.masks = self.one_table.val() << self.masked_table.val();
             }
-            if self.seen.val().secret & self.seen.val().has_row {
+            if self.seen0.q.val().secret & self.seen0.q.val().has_row {
                 self.good.next = true;
                 self.fresh.next.secret = true;
             }
-            if self.seen.val().low {
+            if self.seen0.q.val().low {
                 self.good.next = true;
                 self.fresh.next.low = true;
             }
-            if self.seen.val().high & self.seen.val().has_entry {
+            if self.seen0.q.val().high & self.seen0.q.val().has_entry {
                 self.good.next = true;
                 self.fresh.next.high = true;
             }
-            if self.seen.val().entry & self.seen.val().has_entry {
+            if self.seen0.q.val().entry & self.seen0.q.val().has_entry {
                 self.good.next = true;
                 self.fresh.next.entry = true;
             }
-            if (self.seen.val().window_secret & self.seen.val().has_window_row)
-                | (self.seen.val().filter & self.seen.val().has_memory & self.seen.val().has_word)
-                | (self.seen.val().window & self.seen.val().has_way & self.seen.val().has_window)
-                | (self.seen.val().pattern & self.seen.val().has_pattern)
+            if (self.seen0.q.val().window_secret & self.seen0.q.val().has_window_row)
+                | (self.seen0.q.val().filter & self.seen0.q.val().has_memory & self.seen0.q.val().has_word)
+                | (self.seen0.q.val().window & self.seen0.q.val().has_way & self.seen0.q.val().has_window)
+                | (self.seen0.q.val().pattern & self.seen0.q.val().has_pattern)
             {
                 self.good.next = true;
             }
@@ -374,8 +368,8 @@ impl Logic for Decode {
         self.meta1.d.next.version = self.index.val();
         self.error1.d.next = self.is_command.val() & !self.good.val();
         self.refused1.d.next = self.is_command.val()
-            & ((self.seen.val().secret & !self.seen.val().has_row)
-                | (self.seen.val().high & !self.seen.val().has_entry));
+            & ((self.seen0.q.val().secret & !self.seen0.q.val().has_row)
+                | (self.seen0.q.val().high & !self.seen0.q.val().has_entry));
         self.detail1.d.next = bit_cast::<32, 16>(self.opcode.val())
             | (bit_cast::<32, 16>(self.masked_table.val()) << self.detail_table_at.val())
             | (bit_cast::<32, 16>(self.index.val()) << self.detail_index_at.val());
