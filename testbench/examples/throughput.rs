@@ -166,14 +166,12 @@ fn everything(geometry: &Geometry) -> Result<Vec<Command>, Box<dyn Error>> {
     };
     let ids = 0..IDS_MAX as u32;
     let entries = std::iter::once(any(Kind::Acl, 0)).chain(ids.map(|id| any(Kind::Signature, id)));
-    // A table passes on four ids; a small card has not the slots for as many as a result can name.
-    let slots = (WAYS * geometry.bucket_slots).min(4);
-    let commands = entries.take(slots * geometry.tables()).enumerate().map(|(n, entry)| {
-        let (table, slot) = (n / slots, (n % slots) as u8);
-        let data = if geometry.is_narrow(table) { entry.to_narrow() } else { entry.to_wide() };
-        let data = data.ok_or("an entry without addresses fits any slot")?;
-        Ok(Command { table: table as u8, slot, data, ..Command::new(Opcode::WriteSlot, 0) })
+    // The slots of a bucket in both ways are at least four, and a table passes on four ids.
+    let commands = entries.enumerate().map(|(n, entry)| {
+        let data = entry.to_narrow().ok_or("an entry without addresses fits a narrow slot")?;
+        Ok(Command { table: (n / 4) as u8, slot: (n % 4) as u8, data, ..Command::new(Opcode::WriteSlot, 0) })
     });
+    assert!(WAYS * geometry.bucket_slots >= 4 && geometry.narrow_tables >= 2);
     commands.collect()
 }
 

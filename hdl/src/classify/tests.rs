@@ -18,15 +18,9 @@ use super::testing::{
 use super::*;
 use crate::gate::{Native, passes};
 
-/// As `lab`, with few buckets, so that keys meet in them, two slots in each, two wide tables and a larger TCAM.
-const SMALL: Geometry = Geometry {
-    narrow_buckets_log2: 3,
-    wide_tables: 2,
-    wide_buckets_log2: 4,
-    bucket_slots: 2,
-    tcam_entries: 16,
-    ..LAB
-};
+/// As `lab`, with few buckets, so that keys meet in them, two wide tables and a larger TCAM.
+const SMALL: Geometry =
+    Geometry { narrow_buckets_log2: 3, wide_tables: 2, wide_buckets_log2: 4, tcam_entries: 16, ..LAB };
 /// Buckets of eight slots, so that one table alone finds more ids than it passes on.
 const DEEP: Geometry =
     Geometry { narrow_tables: 4, narrow_buckets_log2: 2, wide_buckets_log2: 3, bucket_slots: 4, ..SMALL };

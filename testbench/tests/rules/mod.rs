@@ -7,13 +7,13 @@ use rand_chacha::ChaCha8Rng;
 use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::entry::{Entry, Kind, Ternary};
-use wiresift_abi::geometry::Geometry;
+use wiresift_abi::geometry::{Geometry, WAYS};
 use wiresift_abi::hash::{ROWS, Secret};
 use wiresift_abi::image::Image;
 use wiresift_abi::vector::{Class, DPORT, HASHED_BITS, Key, SPORT};
 
 /// ACL rules.
-pub const ACL_RULES: u16 = 350;
+pub const ACL_RULES: u16 = 500;
 /// Signatures; their numbers start at [`SIGNATURE_IDS`].
 pub const SIGNATURES: u16 = 300;
 /// Number of the first signature.
@@ -38,76 +38,46 @@ fn entry(kind: Kind, id: u32, sport: (u16, u16), dport: (u16, u16)) -> Entry {
 /// The rule image: ACL rules in table 0, by destination port, signatures in table 1, by source port.
 pub fn image(geometry: &'static Geometry, version: u16) -> Image {
     let mut rng = ChaCha8Rng::seed_from_u64(42);
-    // The hash is linear, so there are secrets by which such ports meet in few buckets.
-    let (secret, tables) = (0..100)
-        .find_map(|_| {
-            let mut secret = Secret([Key::default(); ROWS]);
-            for row in &mut secret.0 {
-                row.0 = rng.random();
-                row.0[HASHED_BITS / 64] &= (1 << (HASHED_BITS % 64)) - 1;
-            }
-            let tables = tables(geometry, &secret)?;
-            Some((secret, tables))
-        })
-        .expect("a secret by which the rules fit");
-    let rows = secret.0.iter().enumerate().map(|(n, row)| {
+    let mut secret = Secret([Key::default(); ROWS]);
+    let mut lines = vec![Command::new(Opcode::Clear, 0)];
+    for (n, row) in secret.0.iter_mut().enumerate() {
+        row.0 = rng.random();
+        row.0[HASHED_BITS / 64] &= (1 << (HASHED_BITS % 64)) - 1;
         let mut command = Command::new(Opcode::WriteSecret, n as u16);
         command.data = row.to_line();
-        command
-    });
-    let clear = Command::new(Opcode::Clear, 0);
-    let commit = Command::new(Opcode::Commit, version);
-    let commands = std::iter::once(clear).chain(rows).chain(tables).chain([commit]);
-    Image::new(geometry, commands.map(|command| command.to_line()).collect(), Vec::new()).unwrap()
-}
-
-/// Commands that fill both tables, or `None` where the rules do not fit.
-fn tables(geometry: &Geometry, secret: &Secret) -> Option<Vec<Command>> {
+        lines.push(command);
+    }
     let all = (0, u16::MAX);
     let acl = (0..ACL_RULES).map(|port| (port, entry(Kind::Acl, port.into(), all, (port, port))));
     let signatures = (0..SIGNATURES)
         .map(|port| (port, entry(Kind::Signature, SIGNATURE_IDS + u32::from(port), (port, port), all)));
-    let mut commands = Vec::new();
     for (table, field, entries) in
         [(0, DPORT, acl.collect::<Vec<_>>()), (1, SPORT, signatures.collect::<Vec<_>>())]
     {
         let mut command = Command::new(Opcode::WriteMask, 0);
         command.table = table;
         command.data = Line::default().with(field, field.max());
-        commands.push(command);
-        // By way, bucket and slot. What stands in the way of an entry moves to its bucket of the other way, and so on.
-        let buckets = geometry.buckets_log2(table.into());
-        let mut places: Vec<Option<(u16, Entry)>> = vec![None; geometry.slots(table.into())];
-        for mut entry in entries {
-            let mut way = 0;
-            for moves in 0.. {
-                if moves == 1000 {
-                    return None;
-                }
-                let key = Key::of(&Line::default().with(field, entry.0.into()));
-                let first = (way << buckets | secret.bucket(&key, way, buckets)) * geometry.bucket_slots;
-                let bucket = &mut places[first..][..geometry.bucket_slots];
-                if let Some(free) = bucket.iter_mut().find(|place| place.is_none()) {
-                    *free = Some(entry);
-                    break;
-                }
-                // The oldest one; the others move up.
-                bucket.rotate_left(1);
-                entry = bucket.last_mut()?.replace(entry)?;
-                way = 1 - way;
-            }
-        }
-        for (place, (_, entry)) in places.into_iter().enumerate().filter_map(|(n, place)| Some((n, place?))) {
-            let (bucket, slot) = (place / geometry.bucket_slots, place % geometry.bucket_slots);
-            let (way, bucket) = (bucket >> buckets, bucket & ((1 << buckets) - 1));
+        lines.push(command);
+        let mut filled = vec![0; WAYS << geometry.buckets_log2(table.into())];
+        for (port, entry) in entries {
+            let key = Key::of(&Line::default().with(field, port.into()));
+            // The emptier of both buckets, which never overflows with so few entries.
+            let buckets = geometry.buckets_log2(table.into());
+            let places = [0, 1].map(|way| (way, secret.bucket(&key, way, buckets)));
+            let (way, bucket) =
+                places.into_iter().min_by_key(|(way, bucket)| filled[way << buckets | bucket]).unwrap();
+            let slot = &mut filled[way << buckets | bucket];
+            assert!(*slot < geometry.bucket_slots, "the bucket is full");
             let mut command = Command::new(Opcode::WriteSlot, bucket as u16);
             command.table = table;
-            command.slot = (way * geometry.bucket_slots + slot) as u8;
+            command.slot = (way * geometry.bucket_slots + *slot) as u8;
             command.data = entry.to_narrow().unwrap();
-            commands.push(command);
+            lines.push(command);
+            *slot += 1;
         }
     }
-    Some(commands)
+    lines.push(Command::new(Opcode::Commit, version));
+    Image::new(geometry, lines.iter().map(Command::to_line).collect(), Vec::new()).unwrap()
 }
 
 /// Random packets: most are UDP over IPv4 with ports around those that match; some are anything.
