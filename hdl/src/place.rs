@@ -3,6 +3,11 @@
 //! A card has far more ports than a package has pins, and inside a design they end at registers, not at pins. So it
 //! is wrapped: inputs come from a shift register, outputs go to registers that are joined to one pin.
 //! The clock of the wrapped card is that of the card between registers.
+//!
+//! nextpnr comes to an end with the card only where its block RAMs have their sites and its logic is kept apart
+//! ([`floorplan`]).
+
+mod floorplan;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +19,8 @@ use crate::merge::{MergeError, TOP};
 use crate::synth::blocks;
 
 /// What nextpnr is told: the largest ECP5 and its fastest grade. Its static placer made the wires a tenth to a quarter
-/// shorter than HeAP did. All this, the clock too, is what the runs of `docs/benchmarks.md` were asked for; none of them was
-/// seen to end. The other router looks at one arc at a time, and takes hours for a card.
+/// shorter than HeAP did. All this, the clock too, is what the runs of `docs/benchmarks.md` were asked for. The other
+/// router looks at one arc at a time, and takes hours for a card.
 const NEXTPNR: [&str; 14] = [
     "--um5g-85k",
     "--package",
@@ -92,11 +97,18 @@ pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Place
     // with no module flattened its small ones cost a third more LUTs. With multiplexers between LUTs it takes a tenth
     // more of them, each bound to its neighbours.
     let blocks: Vec<String> = blocks(&card)?.into_iter().map(|(name, ..)| name).collect();
+    let blocks = blocks.join(" ");
     let script = format!(
-        "read_verilog card.v; setattr -mod -set keep_hierarchy 1 {}; synth_ecp5 -nowidelut -top pins -json pins.json",
-        blocks.join(" ")
+        "read_verilog card.v\n\
+         setattr -mod -set keep_hierarchy 1 {blocks}\n\
+         synth_ecp5 -nowidelut -top pins\n\
+         setattr -mod -unset keep_hierarchy {blocks}\n\
+         flatten\n\
+         {}write_json pins.json\n",
+        floorplan::script("pins")
     );
-    tool("yosys", Command::new("yosys").args(["-q", "-p", &script]).current_dir(folder))?;
+    write(&folder.join("synth.ys"), &script)?;
+    tool("yosys", Command::new("yosys").args(["-q", "synth.ys"]).current_dir(folder))?;
     (1..=seeds).map(|seed| one(nextpnr, folder, seed)).collect()
 }
 
@@ -180,9 +192,10 @@ fn wrapper(card: &str) -> Result<String, PlaceError> {
         folded <= shift ? held : {{1'b0, folded[{o}:1]}} ^ held;
         any <= folded[0];
     end
-    top card(.clock(clock){ins}{outs});
+{free}    top card(.clock(clock){ins}{outs});
 endmodule
 ",
+        free = floorplan::keep_free(),
         i = width(&inputs),
         o = width(&outputs),
     ))
@@ -214,6 +227,7 @@ pub fn markdown(placed: &[Placed]) -> String {
         for (kind, used, all) in &first.cells {
             text += &format!("| {kind} | {used} | {all} |\n");
         }
+        text += &format!("\n{} of TRELLIS_COMB are LUTs that are kept free.\n", floorplan::free());
     }
     text
 }
