@@ -93,7 +93,7 @@ pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Place
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let card = card_verilog(geometry)?;
     write(&folder.join("card.v"), &format!("{card}\n{}", wrapper(&card)?))?;
-    // The blocks stay apart until nextpnr joins them: mapped as one flat design the card takes three times as long, and
+    // The blocks stay apart until they are mapped. As one flat design the card takes three times as long, and
     // with no module flattened its small ones cost a third more LUTs. With multiplexers between LUTs it takes a tenth
     // more of them, each bound to its neighbours.
     let blocks: Vec<String> = blocks(&card)?.into_iter().map(|(name, ..)| name).collect();
