@@ -4,15 +4,15 @@
 //! is wrapped: inputs come from a shift register, outputs go to registers that are joined to one pin.
 //! The clock of the wrapped card is that of the card between registers.
 //!
-//! nextpnr comes to an end with the card only where its block RAMs have their sites and its logic is kept apart
-//! ([`floorplan`]).
+//! nextpnr was seen to come to an end with the card where its block RAMs have their sites and its logic is kept apart
+//! ([`floorplan`]), and not without. There is a plan for `lab` alone; `line` is for another family.
 
 mod floorplan;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wiresift_abi::geometry::Geometry;
+use wiresift_abi::geometry::{Geometry, LAB};
 
 use crate::emit::{EmitError, card_verilog};
 use crate::merge::{MergeError, TOP};
@@ -44,6 +44,9 @@ const OLDEST: (u32, u32) = (0, 11);
 /// Why the card could not be placed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
+    /// A geometry that no plan was made for.
+    #[error("geometry `{0}` has no floorplan on an ECP5-85; `lab` has one")]
+    NoPlan(&'static str),
     /// The card gives no text.
     #[error(transparent)]
     Emit(#[from] EmitError),
@@ -89,6 +92,9 @@ pub struct Placed {
 /// # Errors
 /// See [`PlaceError`].
 pub fn place(geometry: &Geometry, seeds: u32, folder: &Path) -> Result<Vec<Placed>, PlaceError> {
+    if geometry != &LAB {
+        return Err(PlaceError::NoPlan(geometry.name));
+    }
     let nextpnr = nextpnr().ok_or(PlaceError::NoNextpnr)?;
     std::fs::create_dir_all(folder).map_err(io(folder))?;
     let card = card_verilog(geometry)?;
@@ -257,6 +263,12 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> PlaceError {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_geometry_without_a_plan_is_refused_before_any_tool_runs() {
+        let refused = place(&wiresift_abi::geometry::LINE, 1, Path::new("/nonexistent/place"));
+        assert!(matches!(refused, Err(PlaceError::NoPlan("line"))), "{refused:?}");
+    }
 
     #[test]
     fn every_port_of_the_card_is_between_registers() {
