@@ -4,19 +4,19 @@ use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::vector::{Class, Key};
 
 use super::answers::Answers;
-use super::blocks::{BATCH, BlockSet, Chosen, Found, Headers, Hits, Multipliers, NARROW, Rule, WIDE};
+use super::blocks::{BATCH, Chosen, Found, Headers, Hits, Multipliers, NARROW, Rule, Set, WIDE};
 
 /// All entries.
 #[derive(Clone, Debug)]
 pub struct Sets {
-    narrow: Side<NARROW>,
-    wide: Side<WIDE>,
+    narrow: Side<NARROW, { NARROW - 1 }>,
+    wide: Side<WIDE, { WIDE - 1 }>,
 }
 
 /// The entries that headers of one family can satisfy, and headers that wait to be looked up together.
 #[derive(Clone, Debug)]
-struct Side<const W: usize> {
-    lists: Lists<W>,
+struct Side<const W: usize, const A: usize> {
+    lists: Lists<W, A>,
     waiting: Headers<W>,
     /// Place of each waiting header among the keys.
     places: [u32; BATCH],
@@ -27,9 +27,9 @@ struct Side<const W: usize> {
 
 /// The entries of both kinds, and what a look-up needs beside them.
 #[derive(Clone, Debug)]
-struct Lists<const W: usize> {
-    acl: BlockSet<W>,
-    signatures: BlockSet<W>,
+struct Lists<const W: usize, const A: usize> {
+    acl: Set<W, A>,
+    signatures: Set<W, A>,
     found: Found,
     hits: Hits,
 }
@@ -81,12 +81,12 @@ impl Sets {
     }
 }
 
-impl<const W: usize> Side<W> {
+impl<const W: usize, const A: usize> Side<W, A> {
     fn new(entries: &[Entry], multipliers: &Multipliers, takes: impl Fn(&Entry) -> bool) -> Self {
         let set = |kind: Kind| {
             let entries = entries.iter().filter(|entry| entry.kind == kind && takes(entry));
             let rules: Vec<Rule<W>> = entries.filter_map(Rule::new).collect();
-            BlockSet::new(&rules, multipliers)
+            Set::new(&rules, multipliers)
         };
         let (acl, signatures) = (set(Kind::Acl), set(Kind::Signature));
         Self {
@@ -126,7 +126,7 @@ impl<const W: usize> Side<W> {
     }
 }
 
-impl<const W: usize> Lists<W> {
+impl<const W: usize, const A: usize> Lists<W, A> {
     /// Looks up headers, and answers at their places.
     #[inline]
     fn look_up(
@@ -139,20 +139,19 @@ impl<const W: usize> Lists<W> {
     ) {
         if self.acl.tables() > 0 {
             let mut first = [u32::MAX; BATCH];
-            chosen.first(&self.acl, headers, count, &mut self.found, &mut first);
+            self.acl.first(chosen, headers, count, &mut self.found, &mut first);
             for (at, first) in first.into_iter().enumerate().take(count) {
                 answers.acl[place(at)] = first;
             }
         }
         if self.signatures.tables() > 0 {
-            chosen.hits(&self.signatures, headers, count, &mut self.found, &mut self.hits);
+            self.signatures.hits(chosen, headers, count, &mut self.found, &mut self.hits);
             for at in 0..count {
                 answers.begin(place(at));
                 for (found, hits) in self.found.iter().zip(&self.hits) {
-                    let block = self.signatures.block(found.0[at]);
                     let mut lanes = hits[at];
                     while lanes != 0 {
-                        answers.push(block.id[lanes.trailing_zeros() as usize]);
+                        answers.push(self.signatures.id(found.0[at], lanes.trailing_zeros() as usize));
                         lanes &= lanes - 1;
                     }
                 }

@@ -1,81 +1,78 @@
 //! A block of sixteen rules, word by word, so that one header is compared with all of them at once.
 
-use wiresift_abi::entry::Entry;
+use wiresift_abi::entry::{self, Entry};
 use wiresift_abi::vector::Key;
 
 /// Rules in a block.
 pub const LANES: usize = 16;
 /// Number of a lane that holds no rule.
-pub const NO_ID: u32 = u32::MAX;
+pub const NO_RULE: u32 = u32::MAX;
 /// Ternary words of a header without IPv6 addresses: source, destination, rest.
 pub const NARROW: usize = 3;
 /// Ternary words of any header: four of each address, rest.
 pub const WIDE: usize = 9;
 
-/// Sixteen rules. A header matches in a lane where `(word ^ value) & mask` is zero for every word and both
-/// ports, less `port_lo`, are at most `port_span`.
+/// Bits of a lane's number below the number of its rule.
+pub const KIND_BITS: u32 = 12;
+
+/// Sixteen rules. A header matches in a lane where `(word ^ value) & mask` is zero for every word, both
+/// ports, less `port_lo`, are at most `port_span`, and it is of the rule's kind ([`super::kinds`]).
 ///
-/// Words of an address stand highest bits first. The last word has the protocol in its highest byte, then the
-/// class and `aux`; ports are one word with the source port in its low half.
+/// Words of an address stand highest bits first. The last word, which a block of `T` words may lack, has the
+/// protocol in its highest byte, then the class and `aux`; ports are one word with the source port in its low half.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block<const W: usize> {
+pub struct Block<const T: usize> {
     /// Values of the words.
-    pub value: [[u32; LANES]; W],
+    pub value: [[u32; LANES]; T],
     /// Bits of the words that count.
-    pub mask: [[u32; LANES]; W],
+    pub mask: [[u32; LANES]; T],
     /// Lowest ports.
     pub port_lo: [u32; LANES],
     /// Highest ports less the lowest ones.
     pub port_span: [u32; LANES],
-    /// Number of the ACL rule or signature header; [`NO_ID`] where there is none, and then the other words
-    /// say nothing.
-    pub id: [u32; LANES],
+    /// Number of the ACL rule or signature header, and below it, in [`KIND_BITS`], the bit of its kind. [`NO_RULE`]
+    /// where there is none, and then the other words say nothing.
+    pub number: [u32; LANES],
 }
 
 const _: () = assert!(size_of::<Block<NARROW>>() == 9 * 64 && size_of::<Block<WIDE>>() == 21 * 64);
+const _: () = assert!(size_of::<Block<{ NARROW - 1 }>>() == 7 * 64);
+// An id and a kind that leave `NO_RULE` alone.
+const _: () = assert!(entry::ID.bits + KIND_BITS as usize <= 32);
 
-impl<const W: usize> Block<W> {
+impl<const T: usize> Block<T> {
     /// No rules.
     pub const EMPTY: Self = Self {
-        value: [[0; LANES]; W],
-        mask: [[0; LANES]; W],
+        value: [[0; LANES]; T],
+        mask: [[0; LANES]; T],
         port_lo: [0; LANES],
         port_span: [0; LANES],
-        id: [NO_ID; LANES],
+        number: [NO_RULE; LANES],
     };
 
-    /// Puts a rule into a lane.
-    pub fn set(&mut self, lane: usize, rule: &Rule<W>) {
-        for word in 0..W {
+    /// Puts a rule whose kind has that bit into a lane.
+    pub fn set<const W: usize>(&mut self, lane: usize, rule: &Rule<W>, kind: u32) {
+        for word in 0..T {
             self.value[word][lane] = rule.value[word];
             self.mask[word][lane] = rule.mask[word];
         }
         self.port_lo[lane] = join(rule.sport.0, rule.dport.0);
         self.port_span[lane] = join(rule.sport.1 - rule.sport.0, rule.dport.1 - rule.dport.0);
-        self.id[lane] = rule.id;
+        self.number[lane] = rule.id << KIND_BITS | kind;
     }
 
-    /// The rule in a lane, if there is one.
-    pub fn get(&self, lane: usize) -> Option<Rule<W>> {
-        let ports = |lo: u32, span: u32, shift: u32| {
-            let (lo, span) = ((lo >> shift) as u16, (span >> shift) as u16);
-            (lo, lo + span)
-        };
-        let (lo, span) = (self.port_lo[lane], self.port_span[lane]);
-        (self.id[lane] != NO_ID).then(|| Rule {
-            value: self.value.map(|word| word[lane]),
-            mask: self.mask.map(|word| word[lane]),
-            sport: ports(lo, span, 0),
-            dport: ports(lo, span, 16),
-            id: self.id[lane],
-        })
+    /// Number of the rule in a lane, as of [`id`].
+    #[inline]
+    pub fn id(&self, lane: usize) -> u32 {
+        id(self.number[lane])
     }
+}
 
-    /// Lanes that hold no rule.
-    pub fn free(&self) -> usize {
-        self.id.iter().filter(|id| **id == NO_ID).count()
-    }
+/// Number of the rule of a lane's number, [`u32::MAX`] where it is [`NO_RULE`].
+#[inline]
+pub fn id(number: u32) -> u32 {
+    if number == NO_RULE { u32::MAX } else { number >> KIND_BITS }
 }
 
 /// A rule as a block holds it.

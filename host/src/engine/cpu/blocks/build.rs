@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::block::{Block, LANES, NARROW, Rule};
 use super::cut::{Cells, Cut, Multipliers, Shape};
+use super::kinds::Kinds;
 use super::{BlockSet, Table};
 
 /// Copies of a rule in one table at most, where many rules are left and where few are.
@@ -30,8 +31,12 @@ const MORE_PORT_LENGTHS: [u8; 6] = [4, 6, 8, 10, 12, 14];
 const WIDE_LENGTHS: [u8; 17] = [0, 4, 8, 16, 20, 24, 32, 36, 40, 44, 48, 52, 56, 60, 64, 96, 128];
 
 /// Builds the tables of a set of rules.
-pub fn build<const W: usize>(rules: &[Rule<W>], multipliers: &Multipliers) -> BlockSet<W> {
-    let mut set = BlockSet { tables: Vec::new(), blocks: vec![Block::EMPTY], far: false };
+pub fn build<const W: usize, const T: usize>(
+    rules: &[Rule<W>],
+    kinds: Kinds,
+    multipliers: &Multipliers,
+) -> BlockSet<W, T> {
+    let mut set = BlockSet { tables: Vec::new(), blocks: vec![Block::EMPTY], kinds, far: false };
     let mut builder = Builder::default();
     let mut left: Vec<u32> = (0..rules.len() as u32).collect();
     let whole = Cut::new(&Shape::default(), multipliers, 0);
@@ -205,9 +210,9 @@ impl Builder {
     }
 
     /// Adds a table with that cut to the set, and gives back the rules that it did not take.
-    fn fill<const W: usize>(
+    fn fill<const W: usize, const T: usize>(
         &mut self,
-        set: &mut BlockSet<W>,
+        set: &mut BlockSet<W, T>,
         rules: &[Rule<W>],
         left: &[u32],
         cut: Cut<W>,
@@ -233,7 +238,8 @@ impl Builder {
             let block = cells[cell as usize] as usize;
             let end = &mut ends[block - first];
             if end.1 != rule {
-                set.blocks[block].set(end.0, &rules[rule as usize]);
+                let filled = &rules[rule as usize];
+                set.blocks[block].set(end.0, filled, set.kinds.bit(filled));
                 *end = (end.0 + 1, rule);
             }
         }

@@ -3,6 +3,7 @@
 mod block;
 mod build;
 mod cut;
+mod kinds;
 mod simd;
 
 pub use block::{Block, LANES, NARROW, Rule, WIDE};
@@ -11,6 +12,7 @@ pub use cut::Multipliers;
 pub use simd::{Chosen, Simd};
 
 use cut::Cut;
+use kinds::Kinds;
 use wiresift_abi::vector::Key;
 
 /// Headers that are looked up together.
@@ -32,12 +34,23 @@ pub struct Table<const W: usize> {
 /// Tables that together hold a set of rules, each in at least one of them. A header is compared with one
 /// block of each table, so the work for it is the same whatever it is.
 #[derive(Clone, Debug)]
-pub struct BlockSet<const W: usize> {
+pub struct BlockSet<const W: usize, const T: usize> {
     tables: Vec<Table<W>>,
     /// Blocks of all tables; the first one is empty.
-    blocks: Vec<Block<W>>,
+    blocks: Vec<Block<T>>,
+    /// Kinds of the rules; none where the blocks have the last word.
+    kinds: Kinds,
     /// Whether the blocks are more than a core's own caches hold beside other things.
     far: bool,
+}
+
+/// The blocks of a set of rules, with as few words as they need: `A` of addresses, or all `W`.
+#[derive(Clone, Debug)]
+pub enum Set<const W: usize, const A: usize> {
+    /// The last word is a kind.
+    Short(BlockSet<W, A>),
+    /// The rules ask for too many things in the last word.
+    Long(BlockSet<W, W>),
 }
 
 /// Headers word by word.
@@ -77,29 +90,85 @@ pub type Found = Vec<Row>;
 /// Lanes of that block whose rule the header satisfies.
 pub type Hits = Vec<[u16; BATCH]>;
 
-impl<const W: usize> BlockSet<W> {
-    /// The set of these rules.
-    pub fn new(rules: &[Rule<W>], multipliers: &Multipliers) -> Self {
-        let mut set = build::build(rules, multipliers);
+impl<const W: usize, const T: usize> BlockSet<W, T> {
+    fn new(rules: &[Rule<W>], kinds: Kinds, multipliers: &Multipliers) -> Self {
+        let mut set = build::build(rules, kinds, multipliers);
         set.far = size_of_val(&set.blocks[..]) > FAR_BYTES;
         set
     }
 
-    /// The block with that number.
+    fn bytes(&self) -> usize {
+        let cells: usize = self.tables.iter().map(|table| size_of_val(&table.cells[..])).sum();
+        cells + size_of_val(&self.blocks[..]) + size_of_val(&self.tables[..]) + self.kinds.bytes()
+    }
+}
+
+impl<const W: usize, const A: usize> Set<W, A> {
+    /// The set of these rules.
+    pub fn new(rules: &[Rule<W>], multipliers: &Multipliers) -> Self {
+        const { assert!(A == W - 1) };
+        match Kinds::of(rules) {
+            Some(kinds) => Self::Short(BlockSet::new(rules, kinds, multipliers)),
+            None => Self::Long(BlockSet::new(rules, Kinds::default(), multipliers)),
+        }
+    }
+
+    /// The lowest number of a rule that each of the first `count` headers satisfies.
     #[inline]
-    pub fn block(&self, number: u32) -> &Block<W> {
-        &self.blocks[number as usize]
+    pub fn first(
+        &self,
+        chosen: Chosen,
+        headers: &Headers<W>,
+        count: usize,
+        found: &mut Found,
+        first: &mut [u32; BATCH],
+    ) {
+        match self {
+            Self::Short(set) => chosen.first(set, headers, count, found, first),
+            Self::Long(set) => chosen.first(set, headers, count, found, first),
+        }
+    }
+
+    /// Blocks of the first `count` headers, and the lanes in them whose rules each header satisfies. A lane without
+    /// a rule is never among them.
+    #[inline]
+    pub fn hits(
+        &self,
+        chosen: Chosen,
+        headers: &Headers<W>,
+        count: usize,
+        found: &mut Found,
+        hits: &mut Hits,
+    ) {
+        match self {
+            Self::Short(set) => chosen.hits(set, headers, count, found, hits),
+            Self::Long(set) => chosen.hits(set, headers, count, found, hits),
+        }
+    }
+
+    /// Number of the rule in a lane of a block.
+    #[inline]
+    pub fn id(&self, block: u32, lane: usize) -> u32 {
+        match self {
+            Self::Short(set) => set.blocks[block as usize].id(lane),
+            Self::Long(set) => set.blocks[block as usize].id(lane),
+        }
     }
 
     /// Number of tables: blocks that a header is compared with.
     pub fn tables(&self) -> usize {
-        self.tables.len()
+        match self {
+            Self::Short(set) => set.tables.len(),
+            Self::Long(set) => set.tables.len(),
+        }
     }
 
     /// Bytes of all arrays.
     pub fn bytes(&self) -> usize {
-        let cells: usize = self.tables.iter().map(|table| size_of_val(&table.cells[..])).sum();
-        cells + size_of_val(&self.blocks[..]) + size_of_val(&self.tables[..])
+        match self {
+            Self::Short(set) => set.bytes(),
+            Self::Long(set) => set.bytes(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use wiresift_abi::entry::{Entry, Kind, Ternary, prefix_mask};
 use wiresift_abi::hash::{ROWS, Secret};
 
+use super::block::KIND_BITS;
 use super::*;
 
 /// The instructions that this processor has; says which it has not.
@@ -92,19 +93,28 @@ fn key(near: &Entry, random: [u64; 4], wide: bool) -> Key {
     Key([src as u64, (src >> 64) as u64, dst as u64, (dst >> 64) as u64, word])
 }
 
-/// Every kind of instructions finds what direct evaluation finds.
-fn compare<const W: usize>(entries: &[Entry], keys: &[Key], secret: u64) {
+/// Every kind of instructions finds what direct evaluation finds, in every layout that holds the rules.
+fn compare<const W: usize, const A: usize>(entries: &[Entry], keys: &[Key], secret: u64) -> Set<W, A> {
     let rules: Vec<Rule<W>> = entries.iter().filter_map(Rule::new).collect();
     let multipliers = Multipliers::of(&Secret([Key([secret; 5]); ROWS]));
-    let set = BlockSet::new(&rules, &multipliers);
+    let set = Set::new(&rules, &multipliers);
+    compare_in(&set, entries, keys);
+    if matches!(set, Set::Short(_)) {
+        let long = Set::<W, A>::Long(BlockSet::new(&rules, Kinds::default(), &multipliers));
+        compare_in(&long, entries, keys);
+    }
+    set
+}
+
+fn compare_in<const W: usize, const A: usize>(set: &Set<W, A>, entries: &[Entry], keys: &[Key]) {
     for chosen in all_chosen() {
         for keys in keys.chunks(BATCH) {
             let mut headers = Headers::<W>::default();
             keys.iter().enumerate().for_each(|(at, key)| headers.set(at, key));
             let (mut found, mut hits) = (Found::default(), Hits::default());
             let mut first = [u32::MAX; BATCH];
-            chosen.first(&set, &headers, keys.len(), &mut found, &mut first);
-            chosen.hits(&set, &headers, keys.len(), &mut found, &mut hits);
+            set.first(chosen, &headers, keys.len(), &mut found, &mut first);
+            set.hits(chosen, &headers, keys.len(), &mut found, &mut hits);
             for (at, key) in keys.iter().enumerate() {
                 let line = key.to_line();
                 let expected: Vec<u32> =
@@ -115,8 +125,8 @@ fn compare<const W: usize>(entries: &[Entry], keys: &[Key], secret: u64) {
                     .iter()
                     .zip(&hits)
                     .flat_map(|(found, hits)| {
-                        let block = set.block(found.0[at]);
-                        (0..LANES).filter(move |lane| hits[at] >> lane & 1 == 1).map(|lane| block.id[lane])
+                        let lanes = (0..LANES).filter(move |lane| hits[at] >> lane & 1 == 1);
+                        lanes.map(|lane| set.id(found.0[at], lane))
                     })
                     .collect();
                 all.sort_unstable();
@@ -124,6 +134,15 @@ fn compare<const W: usize>(entries: &[Entry], keys: &[Key], secret: u64) {
             }
         }
     }
+}
+
+/// Entries of which each asks for the protocol, class and `aux` of one of the first `kinds`.
+fn of_kinds(entries: &[Entry], kinds: usize) -> Vec<Entry> {
+    let like = |(n, entry): (usize, &Entry)| {
+        let Entry { proto, class, aux, .. } = entries[n % kinds];
+        Entry { proto, class, aux, ..*entry }
+    };
+    entries.iter().enumerate().map(like).collect()
 }
 
 proptest! {
@@ -136,17 +155,42 @@ proptest! {
     ) {
         for wide in [false, true] {
             let number = |(n, random): (usize, &[u64; 8])| entry(n as u32, *random, wide);
-            let entries: Vec<Entry> = entries.iter().enumerate().map(number).collect();
-            let near = |index: &prop::sample::Index| {
-                if entries.is_empty() { entry(0, [0; 8], wide) } else { *index.get(&entries) }
-            };
-            let keys: Vec<Key> = keys.iter().map(|(index, random)| key(&near(index), *random, wide)).collect();
-            if wide {
-                compare::<WIDE>(&entries, &keys, secret);
-            } else {
-                compare::<NARROW>(&entries, &keys, secret);
+            let any: Vec<Entry> = entries.iter().enumerate().map(number).collect();
+            let few = of_kinds(&any, KIND_BITS as usize);
+            for (entries, is_few) in [(any, false), (few, true)] {
+                let near = |index: &prop::sample::Index| {
+                    if entries.is_empty() { entry(0, [0; 8], wide) } else { *index.get(&entries) }
+                };
+                let keys: Vec<Key> =
+                    keys.iter().map(|(index, random)| key(&near(index), *random, wide)).collect();
+                let is_short = if wide {
+                    matches!(compare::<WIDE, { WIDE - 1 }>(&entries, &keys, secret), Set::Short(_))
+                } else {
+                    matches!(compare::<NARROW, { NARROW - 1 }>(&entries, &keys, secret), Set::Short(_))
+                };
+                prop_assert!(is_short || !is_few);
             }
         }
+    }
+}
+
+#[test]
+fn a_set_has_short_blocks_as_long_as_each_kind_has_its_bit() {
+    let kinds = |count: u32| -> Vec<Entry> {
+        let proto = |id: u32| Ternary { value: id as u8, mask: 0xff };
+        // Up to the highest number there is.
+        let first = (1 << wiresift_abi::entry::ID.bits) - count;
+        let any = |id: u32| Entry { class: Ternary::default(), ..entry(id, [0, 0, 0, 0, 0, 0, 1, 1], false) };
+        (0..count).map(|n| Entry { proto: proto(n), ..any(first + n) }).collect()
+    };
+    for (count, short) in [(KIND_BITS, true), (KIND_BITS + 1, false)] {
+        let entries = kinds(count);
+        let [src, dst] = [entries[0].src.value, entries[0].dst.value];
+        let address = |value: u128| [value as u64, (value >> 64) as u64];
+        let ([a, b], [c, d]) = (address(src), address(dst));
+        let keys: Vec<Key> = (0..=u64::from(count)).map(|proto| Key([a, b, c, d, proto << 32])).collect();
+        let set = compare::<NARROW, { NARROW - 1 }>(&entries, &keys, 1);
+        assert_eq!(matches!(set, Set::Short(_)), short, "{count} kinds");
     }
 }
 
@@ -157,8 +201,8 @@ fn rules_without_any_common_bit_share_blocks_without_a_cut() {
         .map(|entry| Entry { dport: (0, 60_000 + entry.id as u16), ..entry })
         .collect();
     let rules: Vec<Rule<NARROW>> = entries.iter().filter_map(Rule::new).collect();
-    let set = BlockSet::new(&rules, &Multipliers::of(&Secret([Key::default(); ROWS])));
+    let set = Set::<NARROW, { NARROW - 1 }>::new(&rules, &Multipliers::of(&Secret([Key::default(); ROWS])));
     assert_eq!(set.tables(), entries.len().div_ceil(LANES));
     let keys = [0, 59_999, 60_000, 60_500, 60_999, 61_000].map(|port: u64| Key([0, 0, 0, 0, port << 16]));
-    compare::<NARROW>(&entries, &keys, 1);
+    compare::<NARROW, { NARROW - 1 }>(&entries, &keys, 1);
 }

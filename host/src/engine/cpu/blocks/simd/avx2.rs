@@ -3,19 +3,19 @@
 
 use std::arch::x86_64::*;
 
-use super::super::block::{Block, LANES, NO_ID};
+use super::super::block::{Block, LANES, NO_RULE, id};
 use super::super::cut::NOTHING;
-use super::super::{BATCH, BlockSet, Found, Headers, Hits, Table};
+use super::super::{BATCH, BlockSet, Found, Headers, Hits, Row, Table};
 use super::{AHEAD, fetch_ahead};
 
 /// Lanes of a vector.
 const HALF: usize = 8;
 const _: () = assert!(LANES == 2 * HALF);
 
-/// See [`super::Chosen::first`].
+/// See [`super::super::Set::first`].
 #[target_feature(enable = "avx2")]
-pub fn first<const W: usize>(
-    set: &BlockSet<W>,
+pub fn first<const W: usize, const T: usize>(
+    set: &BlockSet<W, T>,
     headers: &Headers<W>,
     count: usize,
     found: &mut Found,
@@ -24,28 +24,28 @@ pub fn first<const W: usize>(
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
         cells(table, headers, count, &mut found.0);
     }
+    let lacks = set.kinds.lacks(headers);
     for (at, first) in first.iter_mut().enumerate().take(count) {
         fetch_ahead(set, found, at + AHEAD, count);
-        let words: [__m256i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
-        let ports = broadcast(headers.ports[at]);
-        let mut best = broadcast(u32::MAX);
+        let header = Header::<T>::of(headers, &lacks, at);
+        let mut best = broadcast(NO_RULE);
         for found in found.iter() {
             let block = &set.blocks[found.0[at] as usize];
             for lane in [0, HALF] {
-                let equal = equal(block, lane, &words, ports);
+                let differs = _mm256_xor_si256(header.equal(block, lane), broadcast(u32::MAX));
                 // All ones, the number of no rule, where the lane differs.
-                let id = _mm256_or_si256(load(&block.id, lane), _mm256_xor_si256(equal, broadcast(u32::MAX)));
-                best = _mm256_min_epu32(best, id);
+                const { assert!(NO_RULE == u32::MAX) };
+                best = _mm256_min_epu32(best, _mm256_or_si256(load(&block.number, lane), differs));
             }
         }
-        *first = lowest(best);
+        *first = id(lowest(best));
     }
 }
 
-/// See [`super::Chosen::hits`].
+/// See [`super::super::Set::hits`].
 #[target_feature(enable = "avx2")]
-pub fn hits<const W: usize>(
-    set: &BlockSet<W>,
+pub fn hits<const W: usize, const T: usize>(
+    set: &BlockSet<W, T>,
     headers: &Headers<W>,
     count: usize,
     found: &mut Found,
@@ -54,15 +54,15 @@ pub fn hits<const W: usize>(
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
         cells(table, headers, count, &mut found.0);
     }
+    let lacks = set.kinds.lacks(headers);
     for at in 0..count {
         fetch_ahead(set, found, at + AHEAD, count);
-        let words: [__m256i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
-        let ports = broadcast(headers.ports[at]);
+        let header = Header::<T>::of(headers, &lacks, at);
         for (found, hits) in found.iter().zip(hits.iter_mut()) {
             let block = &set.blocks[found.0[at] as usize];
             let lanes = [0, HALF].map(|lane| {
-                let free = _mm256_cmpeq_epi32(load(&block.id, lane), broadcast(NO_ID));
-                let equal = _mm256_andnot_si256(free, equal(block, lane, &words, ports));
+                let free = _mm256_cmpeq_epi32(load(&block.number, lane), broadcast(NO_RULE));
+                let equal = _mm256_andnot_si256(free, header.equal(block, lane));
                 _mm256_movemask_ps(_mm256_castsi256_ps(equal)) as u16
             });
             hits[at] = lanes[0] | lanes[1] << HALF;
@@ -98,18 +98,36 @@ fn cells<const W: usize>(table: &Table<W>, headers: &Headers<W>, count: usize, f
     }
 }
 
-/// All ones in the lanes from `lane` up whose rule the header satisfies.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn equal<const W: usize>(block: &Block<W>, lane: usize, words: &[__m256i; W], ports: __m256i) -> __m256i {
-    // What a port lies above its range, or, wrapped, below it.
-    let above = _mm256_sub_epi16(ports, load(&block.port_lo, lane));
-    let mut differ = _mm256_subs_epu16(above, load(&block.port_span, lane));
-    for (word, (value, mask)) in words.iter().zip(block.value.iter().zip(&block.mask)) {
-        let other = _mm256_xor_si256(*word, load(value, lane));
-        differ = _mm256_or_si256(differ, _mm256_and_si256(other, load(mask, lane)));
+/// One header in every lane.
+struct Header<const T: usize> {
+    words: [__m256i; T],
+    ports: __m256i,
+    /// Kinds that it is not of.
+    lacks: __m256i,
+}
+
+impl<const T: usize> Header<T> {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn of<const W: usize>(headers: &Headers<W>, lacks: &Row, at: usize) -> Self {
+        let words = std::array::from_fn(|word| broadcast(headers.words[word][at]));
+        Self { words, ports: broadcast(headers.ports[at]), lacks: broadcast(lacks.0[at]) }
     }
-    _mm256_cmpeq_epi32(differ, _mm256_setzero_si256())
+
+    /// All ones in the lanes from `lane` up whose rule the header satisfies.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn equal(&self, block: &Block<T>, lane: usize) -> __m256i {
+        // What a port lies above its range, or, wrapped, below it.
+        let above = _mm256_sub_epi16(self.ports, load(&block.port_lo, lane));
+        let outside = _mm256_subs_epu16(above, load(&block.port_span, lane));
+        let mut differ = _mm256_or_si256(outside, _mm256_and_si256(self.lacks, load(&block.number, lane)));
+        for (word, (value, mask)) in self.words.iter().zip(block.value.iter().zip(&block.mask)) {
+            let other = _mm256_xor_si256(*word, load(value, lane));
+            differ = _mm256_or_si256(differ, _mm256_and_si256(other, load(mask, lane)));
+        }
+        _mm256_cmpeq_epi32(differ, _mm256_setzero_si256())
+    }
 }
 
 /// The lowest of eight unsigned words.

@@ -4,15 +4,15 @@
 
 use std::arch::x86_64::*;
 
-use super::super::block::{Block, LANES, NO_ID};
+use super::super::block::{Block, KIND_BITS, LANES, NO_RULE};
 use super::super::cut::NOTHING;
-use super::super::{BATCH, BlockSet, Found, Headers, Hits, Table};
+use super::super::{BATCH, BlockSet, Found, Headers, Hits, Row, Table};
 use super::{AHEAD, fetch_ahead};
 
-/// See [`super::Chosen::first`].
+/// See [`super::super::Set::first`].
 #[target_feature(enable = "avx512f,avx512bw")]
-pub fn first<const W: usize>(
-    set: &BlockSet<W>,
+pub fn first<const W: usize, const T: usize>(
+    set: &BlockSet<W, T>,
     headers: &Headers<W>,
     count: usize,
     found: &mut Found,
@@ -21,28 +21,27 @@ pub fn first<const W: usize>(
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
         cells(table, headers, count, &mut found.0);
     }
-    let mut lowest = [broadcast(u32::MAX); LANES];
+    let lacks = set.kinds.lacks(headers);
+    let mut lowest = [broadcast(NO_RULE); LANES];
     for at in 0..count {
         fetch_ahead(set, found, at + AHEAD, count);
-        let words: [__m512i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
-        let ports = broadcast(headers.ports[at]);
-        let mut best = broadcast(u32::MAX);
+        let header = Header::<T>::of(headers, &lacks, at);
+        let mut best = broadcast(NO_RULE);
         for found in found.iter() {
             let block = &set.blocks[found.0[at] as usize];
-            let equal = equal(block, &words, ports);
-            best = _mm512_mask_min_epu32(best, equal, best, load(&block.id));
+            best = _mm512_mask_min_epu32(best, header.equal(block), best, load(&block.number));
         }
         lowest[at % LANES] = best;
         if at % LANES == LANES - 1 || at == count - 1 {
-            store_at(first, at - at % LANES, lowest_of_each(&lowest));
+            store_at(first, at - at % LANES, ids(lowest_of_each(&lowest)));
         }
     }
 }
 
-/// See [`super::Chosen::hits`].
+/// See [`super::super::Set::hits`].
 #[target_feature(enable = "avx512f,avx512bw")]
-pub fn hits<const W: usize>(
-    set: &BlockSet<W>,
+pub fn hits<const W: usize, const T: usize>(
+    set: &BlockSet<W, T>,
     headers: &Headers<W>,
     count: usize,
     found: &mut Found,
@@ -51,14 +50,14 @@ pub fn hits<const W: usize>(
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
         cells(table, headers, count, &mut found.0);
     }
+    let lacks = set.kinds.lacks(headers);
     for at in 0..count {
         fetch_ahead(set, found, at + AHEAD, count);
-        let words: [__m512i; W] = std::array::from_fn(|word| broadcast(headers.words[word][at]));
-        let ports = broadcast(headers.ports[at]);
+        let header = Header::<T>::of(headers, &lacks, at);
         for (found, hits) in found.iter().zip(hits.iter_mut()) {
             let block = &set.blocks[found.0[at] as usize];
-            let used = _mm512_cmpneq_epi32_mask(load(&block.id), broadcast(NO_ID));
-            hits[at] = equal(block, &words, ports) & used;
+            let used = _mm512_cmpneq_epi32_mask(load(&block.number), broadcast(NO_RULE));
+            hits[at] = header.equal(block) & used;
         }
     }
 }
@@ -90,19 +89,46 @@ fn cells<const W: usize>(table: &Table<W>, headers: &Headers<W>, count: usize, f
     }
 }
 
-/// Lanes whose rule the header satisfies.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-fn equal<const W: usize>(block: &Block<W>, words: &[__m512i; W], ports: __m512i) -> __mmask16 {
-    // What a port lies above its range, or, wrapped, below it.
-    let above = _mm512_sub_epi16(ports, load(&block.port_lo));
-    let mut differ = _mm512_subs_epu16(above, load(&block.port_span));
-    for (word, (value, mask)) in words.iter().zip(block.value.iter().zip(&block.mask)) {
-        let other = _mm512_xor_si512(*word, load(value));
-        // (other & mask) | differ
-        differ = _mm512_ternarylogic_epi32::<0xea>(other, load(mask), differ);
+/// One header in every lane.
+struct Header<const T: usize> {
+    words: [__m512i; T],
+    ports: __m512i,
+    /// Kinds that it is not of.
+    lacks: __m512i,
+}
+
+impl<const T: usize> Header<T> {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn of<const W: usize>(headers: &Headers<W>, lacks: &Row, at: usize) -> Self {
+        let words = std::array::from_fn(|word| broadcast(headers.words[word][at]));
+        Self { words, ports: broadcast(headers.ports[at]), lacks: broadcast(lacks.0[at]) }
     }
-    _mm512_testn_epi32_mask(differ, differ)
+
+    /// Lanes whose rule the header satisfies.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn equal(&self, block: &Block<T>) -> __mmask16 {
+        // What a port lies above its range, or, wrapped, below it.
+        let above = _mm512_sub_epi16(self.ports, load(&block.port_lo));
+        let mut differ = _mm512_subs_epu16(above, load(&block.port_span));
+        // (a & b) | c
+        const AND_OR: i32 = 0xea;
+        differ = _mm512_ternarylogic_epi32::<AND_OR>(self.lacks, load(&block.number), differ);
+        for (word, (value, mask)) in self.words.iter().zip(block.value.iter().zip(&block.mask)) {
+            let other = _mm512_xor_si512(*word, load(value));
+            differ = _mm512_ternarylogic_epi32::<AND_OR>(other, load(mask), differ);
+        }
+        _mm512_testn_epi32_mask(differ, differ)
+    }
+}
+
+/// The rules' numbers of lanes' numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn ids(numbers: __m512i) -> __m512i {
+    let used = _mm512_cmpneq_epi32_mask(numbers, broadcast(NO_RULE));
+    _mm512_mask_srli_epi32::<KIND_BITS>(numbers, used, numbers)
 }
 
 /// The lowest of the sixteen unsigned words of each vector, in their order.

@@ -63,11 +63,11 @@ impl Chosen {
         self.0
     }
 
-    /// The lowest number of a rule that each of the first `count` headers satisfies.
+    /// See [`super::Set::first`].
     #[inline]
-    pub fn first<const W: usize>(
+    pub fn first<const W: usize, const T: usize>(
         self,
-        set: &BlockSet<W>,
+        set: &BlockSet<W, T>,
         headers: &Headers<W>,
         count: usize,
         found: &mut Found,
@@ -87,12 +87,11 @@ impl Chosen {
         }
     }
 
-    /// Blocks of the first `count` headers, and the lanes in them whose rules each header satisfies. A lane without
-    /// a rule is never among them.
+    /// See [`super::Set::hits`].
     #[inline]
-    pub fn hits<const W: usize>(
+    pub fn hits<const W: usize, const T: usize>(
         self,
-        set: &BlockSet<W>,
+        set: &BlockSet<W, T>,
         headers: &Headers<W>,
         count: usize,
         found: &mut Found,
@@ -121,14 +120,14 @@ const AHEAD: usize = 4;
 /// Asks for the blocks of a header that is compared soon, where they may be far away.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn fetch_ahead<const W: usize>(set: &BlockSet<W>, found: &Found, at: usize, count: usize) {
+fn fetch_ahead<const W: usize, const T: usize>(set: &BlockSet<W, T>, found: &Found, at: usize, count: usize) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     if !set.far || at >= count {
         return;
     }
     for found in found {
-        let block: *const i8 = std::ptr::from_ref(set.block(found.0[at])).cast();
-        for line in (0..size_of::<super::Block<W>>()).step_by(64) {
+        let block: *const i8 = std::ptr::from_ref(&set.blocks[found.0[at] as usize]).cast();
+        for line in (0..size_of::<super::Block<T>>()).step_by(64) {
             // SAFETY: the line is one of the block's. (A prefetch reads nothing that a program sees.)
             unsafe { _mm_prefetch::<_MM_HINT_T0>(block.add(line)) };
         }

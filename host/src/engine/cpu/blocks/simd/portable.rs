@@ -1,15 +1,15 @@
 //! The loops in plain Rust, in a form that compilers turn into whatever vectors there are.
 
-use super::super::block::{Block, LANES, NO_ID};
-use super::super::{BATCH, BlockSet, Found, Headers, Hits, Table};
+use super::super::block::{Block, LANES, NO_RULE, id};
+use super::super::{BATCH, BlockSet, Found, Headers, Hits, Row, Table};
 
 /// A word of all lanes, and its halves.
 type Words = [u32; LANES];
 type Halves = [u16; 2 * LANES];
 
-/// See [`super::Chosen::first`].
-pub fn first<const W: usize>(
-    set: &BlockSet<W>,
+/// See [`super::super::Set::first`].
+pub fn first<const W: usize, const T: usize>(
+    set: &BlockSet<W, T>,
     headers: &Headers<W>,
     count: usize,
     found: &mut Found,
@@ -18,22 +18,23 @@ pub fn first<const W: usize>(
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
         cells(table, headers, count, &mut found.0);
     }
+    let lacks = set.kinds.lacks(headers);
     for (at, first) in first.iter_mut().enumerate().take(count) {
-        let mut best = [u32::MAX; LANES];
+        let mut best = [NO_RULE; LANES];
         for found in found.iter() {
             let block = &set.blocks[found.0[at] as usize];
-            let differ = differ(block, headers, at);
-            for ((best, differ), id) in best.iter_mut().zip(differ).zip(block.id) {
-                *best = (*best).min(if differ == 0 { id } else { u32::MAX });
+            let differ = differ(block, headers, &lacks, at);
+            for ((best, differ), number) in best.iter_mut().zip(differ).zip(block.number) {
+                *best = (*best).min(if differ == 0 { number } else { NO_RULE });
             }
         }
-        *first = best.into_iter().fold(u32::MAX, u32::min);
+        *first = id(best.into_iter().fold(NO_RULE, u32::min));
     }
 }
 
-/// See [`super::Chosen::hits`].
-pub fn hits<const W: usize>(
-    set: &BlockSet<W>,
+/// See [`super::super::Set::hits`].
+pub fn hits<const W: usize, const T: usize>(
+    set: &BlockSet<W, T>,
     headers: &Headers<W>,
     count: usize,
     found: &mut Found,
@@ -42,12 +43,14 @@ pub fn hits<const W: usize>(
     for (table, found) in set.tables.iter().zip(found.iter_mut()) {
         cells(table, headers, count, &mut found.0);
     }
+    let lacks = set.kinds.lacks(headers);
     for at in 0..count {
         for (found, hits) in found.iter().zip(hits.iter_mut()) {
             let block = &set.blocks[found.0[at] as usize];
-            let lanes = differ(block, headers, at).into_iter().zip(block.id).enumerate();
-            hits[at] = lanes
-                .fold(0, |hits, (lane, (differ, id))| hits | u16::from(differ == 0 && id != NO_ID) << lane);
+            let lanes = differ(block, headers, &lacks, at).into_iter().zip(block.number).enumerate();
+            hits[at] = lanes.fold(0, |hits, (lane, (differ, number))| {
+                hits | u16::from(differ == 0 && number != NO_RULE) << lane
+            });
         }
     }
 }
@@ -62,7 +65,12 @@ fn cells<const W: usize>(table: &Table<W>, headers: &Headers<W>, count: usize, f
 
 /// Zero in the lanes whose rule the header satisfies.
 #[inline(always)]
-fn differ<const W: usize>(block: &Block<W>, headers: &Headers<W>, at: usize) -> Words {
+fn differ<const W: usize, const T: usize>(
+    block: &Block<T>,
+    headers: &Headers<W>,
+    lacks: &Row,
+    at: usize,
+) -> Words {
     let ports: Halves = bytemuck::cast([headers.ports[at]; LANES]);
     let lo: &Halves = bytemuck::cast_ref(&block.port_lo);
     let span: &Halves = bytemuck::cast_ref(&block.port_span);
@@ -72,6 +80,9 @@ fn differ<const W: usize>(block: &Block<W>, headers: &Headers<W>, at: usize) -> 
         *above = port.wrapping_sub(*lo).saturating_sub(*span);
     }
     let mut differ: Words = bytemuck::cast(above);
+    for (differ, number) in differ.iter_mut().zip(&block.number) {
+        *differ |= lacks.0[at] & number;
+    }
     for ((value, mask), words) in block.value.iter().zip(&block.mask).zip(&headers.words) {
         let word = words[at];
         for (differ, (value, mask)) in differ.iter_mut().zip(value.iter().zip(mask)) {
