@@ -17,6 +17,9 @@ const COPIES_MIN: usize = 4;
 const COPIES_MAX: usize = 16;
 /// Copies that the rules left are meant to have together where they are few.
 const COPIES_TOTAL: usize = 8192;
+/// Copies in a cell on average, at most. With fewer most headers meet an empty cell, whose block stays in the first cache,
+/// and headers chosen to meet rules are slower than any others; with more the fullest cells leave rules to more tables.
+const COPIES_PER_CELL: usize = 3;
 /// Cells of a table as a power of two: most.
 const CELL_BITS_MAX: u32 = 20;
 /// Prefix lengths that are tried.
@@ -169,7 +172,7 @@ impl Builder {
             if takes <= best.taken {
                 break;
             }
-            let bits = (2 * copies).next_power_of_two().ilog2().min(CELL_BITS_MAX);
+            let bits = (copies / COPIES_PER_CELL).max(1).next_power_of_two().ilog2().min(CELL_BITS_MAX);
             let cut = Cut::new(&shape, search.multipliers, bits);
             let (taken, copies) = self.try_cut(search.rules, search.left, &cut, bits, search.limit);
             if taken > best.taken || taken == best.taken && copies < best.copies {
