@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Headers that are looked up together.
 pub const BURST: usize = 256;
 
@@ -23,9 +25,9 @@ impl<'a> Contender<'a> {
 
     /// Millions of headers a second of this thread's processor time, over at least that time.
     fn rate(&mut self, time: Duration) -> f64 {
-        let clock = Clock::start();
+        let (clock, wall) = (Clock::start(), Instant::now());
         let mut count = 0;
-        while clock.wall.elapsed() < time {
+        while wall.elapsed() < time {
             for from in (0..self.headers).step_by(BURST) {
                 let burst = BURST.min(self.headers - from);
                 (self.look_up)(from, burst);
@@ -36,19 +38,31 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Rates of one contender, ascending.
+/// Rates of one contender, round by round.
 pub struct Rates(Vec<f64>);
 
 impl Rates {
     /// The one in the middle.
     pub fn median(&self) -> f64 {
-        self.0[self.0.len() / 2]
+        median(self.0.clone())
     }
 
     /// Lowest and highest.
     pub fn spread(&self) -> (f64, f64) {
-        (self.0[0], self.0[self.0.len() - 1])
+        let ends = |(lowest, highest): (f64, f64), rate: &f64| (lowest.min(*rate), highest.max(*rate));
+        self.0.iter().fold((f64::INFINITY, 0.0), ends)
     }
+
+    /// The ratio in the middle of those to another contender in the same rounds: what the machine's clock does from
+    /// round to round meets both.
+    pub fn ratio(&self, other: &Self) -> f64 {
+        median(self.0.iter().zip(&other.0).map(|(rate, other)| rate / other).collect())
+    }
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
 }
 
 /// Rates of every contender: in each round every one of them, after one round that does not count.
@@ -62,36 +76,28 @@ pub fn in_turns(contenders: &mut [Contender<'_>], rounds: usize, time: Duration)
             rates.push(contender.rate(time));
         }
     }
-    let sorted = rates.into_iter().map(|mut rates| {
-        rates.sort_by(f64::total_cmp);
-        Rates(rates)
-    });
-    sorted.collect()
+    rates.into_iter().map(Rates).collect()
 }
 
 /// Time that this thread ran, so that others on the machine count as little as possible.
 pub struct Clock {
-    wall: Instant,
-    ran: Option<Duration>,
+    start: Duration,
 }
 
 impl Clock {
     /// From now on.
     pub fn start() -> Self {
-        Self { wall: Instant::now(), ran: ran() }
+        Self { start: ran() }
     }
 
     /// How long the thread ran since.
     pub fn busy(&self) -> Duration {
-        match (self.ran, ran()) {
-            (Some(before), Some(now)) => now - before,
-            _ => self.wall.elapsed(),
-        }
+        ran() - self.start
     }
 }
 
-/// Time that this thread ran so far (Linux, Documentation/scheduler/sched-stats.rst).
-fn ran() -> Option<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    Some(Duration::from_nanos(text.split_ascii_whitespace().next()?.parse().ok()?))
+/// Time that this thread ran so far.
+fn ran() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
