@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use wiresift_abi::geometry::LINE;
 use wiresift_abi::image::Image;
 use wiresift_abi::vector::Key;
@@ -58,7 +58,7 @@ pub fn compare(corpus: Option<&Path>, sets: &[String]) -> Result<()> {
         let names: Vec<String> = contenders.iter().map(|contender| contender.name.clone()).collect();
         let rates = in_turns(&mut contenders, ROUNDS, TIME);
         let theirs = &rates[ours..];
-        let Some(best) = theirs.iter().max_by(|a, b| a.median().total_cmp(&b.median())) else { continue };
+        let best = theirs.iter().max_by(|a, b| a.median().total_cmp(&b.median())).context("no peer")?;
         for (name, rates) in names.iter().zip(&rates) {
             println!("  {name:<18} {}  {:>6.2}", show(rates), rates.ratio(best));
         }

@@ -9,8 +9,8 @@
 //! packet matches or not, and whatever packets came before. How many tables there are is known when the engine is built
 //! ([`CpuEngine::probes`]).
 //!
-//! Changes: whatever commands do to the state, a new [`Sets`] of its entries is the new engine; that takes 10 ms for
-//! ten thousand rules of most sets, 60 ms at most (`docs/benchmarks.md`).
+//! Changes: whatever commands do to the state, a new [`Sets`] of its entries is the new engine; that takes some
+//! tens of milliseconds for ten thousand rules.
 
 mod answers;
 mod blocks;

@@ -32,7 +32,7 @@ pub struct Table<const W: usize> {
 }
 
 /// Tables that together hold a set of rules, each in at least one of them. A header is compared with one
-/// block of each table, so the work for it is the same whatever it is.
+/// block of each table, so the work for it is the same whatever it is. `W` words of a header, of which blocks hold the first `T`.
 #[derive(Clone, Debug)]
 pub struct BlockSet<const W: usize, const T: usize> {
     tables: Vec<Table<W>>,
