@@ -30,6 +30,11 @@ pub trait Clocked: Block {
     fn clock(&mut self) -> &mut Signal<In, Clock>;
 }
 
+/// Whether the slow sweeps are asked for (`tests/run --long`).
+pub fn long() -> bool {
+    std::env::var("WIRESIFT_LONG").is_ok_and(|text| !text.is_empty())
+}
+
 /// Rounds after which a block that still changes is taken for a combinational loop.
 const SETTLE_ROUNDS: usize = 200;
 

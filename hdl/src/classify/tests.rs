@@ -16,7 +16,7 @@ use super::testing::{
     random_vector, tcam_commands,
 };
 use super::*;
-use crate::gate::{Native, passes};
+use crate::gate::{Native, long, passes};
 
 /// As `lab`, with few buckets, so that keys meet in them, two wide tables and a larger TCAM.
 const SMALL: Geometry =
@@ -309,19 +309,21 @@ fn agrees<const A: usize, const B: usize, const C: usize, const D: usize>(
 
 #[test]
 fn commands_and_packets_back_to_back_are_answered_in_order() {
-    let tally = agrees::<3, 4, 16, 4>("classifier_small", &SMALL, true, LutMemory::Bits64, 13000);
-    assert!(tally.packets > 1500 && tally.acl > 500 && tally.ids > 300 && tally.cut > 20, "{tally:?}");
+    let cycles = if long() { 13_000 } else { 6500 };
+    let tally = agrees::<3, 4, 16, 4>("classifier_small", &SMALL, true, LutMemory::Bits64, cycles);
+    assert!(tally.packets > 700 && tally.acl > 250 && tally.ids > 150 && tally.cut > 10, "{tally:?}");
     assert!(
-        tally.commits > 50 && tally.bad > 50 && tally.clears > 3 && tally.keys > 20 && tally.rows > 60,
+        tally.commits > 25 && tally.bad > 25 && tally.clears > 1 && tally.keys > 10 && tally.rows > 30,
         "{tally:?}"
     );
-    assert!(tally.refused > 5, "{tally:?}");
+    assert!(tally.refused > 2, "{tally:?}");
 }
 
 #[test]
 fn deep_buckets_are_cut_when_a_table_finds_more_than_it_passes_on() {
-    let tally = agrees::<2, 3, 16, 8>("classifier_deep", &DEEP, false, LutMemory::Words16, 6000);
-    assert!(tally.cut > 80 && tally.ids > 100, "{tally:?}");
+    let cycles = if long() { 6000 } else { 3000 };
+    let tally = agrees::<2, 3, 16, 8>("classifier_deep", &DEEP, false, LutMemory::Words16, cycles);
+    assert!(tally.cut > 40 && tally.ids > 50, "{tally:?}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn the_cpu_engine_agrees_with_the_reference() {
 #[test]
 fn the_simulated_cards_agree_with_the_reference() {
     let make = |seed| case(seed, 30, 8, false, 4000);
-    agree(1000..if long() { 1100 } else { 1006 }, &command::DEVICES[2..], make);
+    agree(1000..if long() { 1100 } else { 1004 }, &command::DEVICES[2..], make);
 }
 
 /// Signatures with options on `devices`, which must hold them all.
@@ -93,5 +93,5 @@ fn the_cpu_engine_verifies_options_as_the_reference_does() {
 
 #[test]
 fn the_simulated_cards_verify_options_as_the_reference_does() {
-    agree_on_options(1000..if long() { 1030 } else { 1003 }, &command::DEVICES[2..], 2000);
+    agree_on_options(1000..if long() { 1030 } else { 1002 }, &command::DEVICES[2..], 2000);
 }
