@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod rules;
+mod sweep;
 
 use std::collections::VecDeque;
 
@@ -142,8 +143,7 @@ fn every_packet_gets_its_verdict_on_any_bus() {
 /// driver and caller count the same.
 #[test]
 fn many_packets_add_up() {
-    let is_long = std::env::var("WIRESIFT_LONG").is_ok_and(|text| !text.is_empty());
-    let count = if is_long { 1_000_000 } else { 250_000 };
+    let count = if sweep::long() { 1_000_000 } else { 250_000 };
     let Some(mut bench) = Bench::new(&options(&LAB, 20, bus(&LAB, 60, 30, 5))) else { return };
     let packets = rules::short_packets(20, count);
     assert_eq!(bench.run(&packets).unwrap(), []);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod rules;
+mod sweep;
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
@@ -98,8 +99,7 @@ fn a_client_that_was_killed_leaves_nothing_behind() {
         }
         result => drop(result.expect("a simulated card")),
     }
-    let is_long = std::env::var_os("WIRESIFT_LONG").is_some_and(|value| value == "1");
-    let (kills, start) = (if is_long { 100 } else { 20 }, Instant::now());
+    let (kills, start) = (if sweep::long() { 100 } else { 20 }, Instant::now());
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("card");
     let mut command = Command::new(env!("CARGO_BIN_EXE_wiresift-simcard"));
