@@ -11,12 +11,13 @@
 //! ```
 //!
 //! One beat a cycle. The beats of a packet go into slots of the window, the first one into the lowest;
-//! what lies behind the window is passed over. In the cycle after the last beat the element is at the
-//! outputs for one cycle, so packets of one beat give one element a cycle.
+//! what lies behind the window is passed over. In the cycle after the beat that fills the window, or after the last one
+//! where that comes before, the element is at the outputs for one cycle: packets of one beat give one element a cycle,
+//! and the header of a long packet is known before its end.
 //!
 //! Behind this block nothing stalls, so an element is let in only on a credit: `s_axis_tready` is a
-//! register that is high only while a credit is left for the beat it takes, be it a last one or not,
-//! and while no CLEAR, WRITE_SECRET, WRITE_TCAM_HIGH or WRITE_WINDOW_SECRET is at work.
+//! register that is high only while a credit is left for the beat it takes, be it a last one or not (the last one uses
+//! it up, and no other element comes before that), and while no CLEAR, WRITE_SECRET, WRITE_TCAM_HIGH or WRITE_WINDOW_SECRET is at work.
 
 use rust_hdl::prelude::*;
 use wiresift_abi::bits::LINE_BYTES;
@@ -70,7 +71,8 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     pub length: Signal<Out, Bits<16>>,
     /// Sequence number of the packet.
     pub sequence_number: Signal<Out, Bits<32>>,
-    /// Every credit is here: no element between these outputs (included) and the record packer.
+    /// Every credit is here: between these outputs (included) and the record packer there is no element, but one whose
+    /// last beat has not come.
     pub idle: Signal<Out, Bit>,
     slots: Slots<BEAT_BITS, BEATS>,
     fill: DFF<Bits<BEATS>>,
@@ -85,12 +87,14 @@ pub struct Window<const BEAT_BITS: usize, const BEATS: usize> {
     sequence_held: DFF<Bits<32>>,
     taken: Signal<Local, Bit>,
     element: Signal<Local, Bit>,
+    is_full: Signal<Local, Bit>,
     returned: Signal<Local, Bit>,
     is_slow: Signal<Local, Bit>,
     opcode: Signal<Local, Bits<OPCODE_BITS>>,
     spare: Signal<Local, Bit>,
     next_free: Signal<Local, Bits<CREDIT_BITS>>,
     first_slot: Constant<Bits<BEATS>>,
+    last_slot: Constant<Bits<8>>,
     credits: Constant<Bits<CREDIT_BITS>>,
     all_but_one: Constant<Bits<CREDIT_BITS>>,
     one: Constant<Bits<CREDIT_BITS>>,
@@ -141,12 +145,14 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Window<BEAT_BITS, BEATS> {
             sequence_held: DFF::default(),
             taken: Signal::default(),
             element: Signal::default(),
+            is_full: Signal::default(),
             returned: Signal::default(),
             is_slow: Signal::default(),
             opcode: Signal::default(),
             spare: Signal::default(),
             next_free: Signal::default(),
             first_slot: Constant::new(1.into()),
+            last_slot: Constant::new((BEATS as u64 - 1).into()),
             credits: Constant::new((geometry.packets_in_flight as u64).into()),
             all_but_one: Constant::new((geometry.packets_in_flight as u64 - 1).into()),
             one: Constant::new(1.into()),
@@ -228,7 +234,10 @@ impl<const BEAT_BITS: usize, const BEATS: usize> Logic for Window<BEAT_BITS, BEA
             & (!self.waiting.q.val() | self.cleared.val())
             & !(self.element.val() & self.is_slow.val());
 
-        self.valid_held.d.next = self.element.val();
+        // The slot that is filled last; behind it no slot has its turn.
+        self.is_full.next = self.fill.q.val().get_bit(self.last_slot.val().index());
+        self.valid_held.d.next =
+            self.taken.val() & (self.is_full.val() | (self.s_axis_tlast.val() & self.fill.q.val().any()));
         self.command_held.d.next = self.s_axis_command.val();
         self.length_held.d.next = self.s_axis_length.val();
         self.sequence_held.d.next = self.s_axis_sequence.val();

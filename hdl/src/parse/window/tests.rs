@@ -76,7 +76,7 @@ fn run<const BEAT_BITS: usize, const BEATS: usize>(
     let mut offered = false;
     let mut due: VecDeque<usize> = VecDeque::new();
     let mut clear_done = None;
-    let (mut entered, mut left, mut in_flight) = (0, 0, 0);
+    let (mut shown, mut left, mut in_flight) = (0, 0, 0);
     let mut cycle = 0;
     while left < items.len() || in_flight > 0 {
         // Source: what was offered stays until it is taken (AXI4-Stream, 2.2.1).
@@ -108,6 +108,8 @@ fn run<const BEAT_BITS: usize, const BEATS: usize>(
         let uut = &native.uut;
         let taken = offered && uut.s_axis_tready.val();
         let element = taken && at.1 + 1 == items[at.0].beats(beat_bytes);
+        // The window is known: it is full, or there is no more.
+        let shows = taken && (at.1 + 1 == BEATS || element && at.1 < BEATS);
         assert!(!element || clear_done.is_none(), "cycle {cycle}: let in during a CLEAR");
         if taken {
             at = if element { (at.0 + 1, 0) } else { (at.0, at.1 + 1) };
@@ -122,16 +124,20 @@ fn run<const BEAT_BITS: usize, const BEATS: usize>(
             in_flight -= 1;
         }
         let uut = &native.uut;
-        assert_eq!(uut.valid.val(), element, "cycle {cycle}");
+        assert_eq!(uut.valid.val(), shows, "cycle {cycle}");
         if element {
-            let item = &items[entered];
-            entered += 1;
+            let item = &items[left];
+            left += 1;
             in_flight += 1;
             let when = due.back().map_or(0, |last| last + 1);
             due.push_back(when.max(cycle + 1 + rng.random_range(0..=pace.cycles_behind)));
             if item.is_slow() {
                 clear_done = Some(cycle + 2 + rng.random_range(0..60));
             }
+        }
+        if shows {
+            let item = &items[shown];
+            shown += 1;
             let window = to_bytes(uut.window.val());
             let held = item.bytes.len().min(WINDOW_BYTES);
             let out = Item {
@@ -141,7 +147,6 @@ fn run<const BEAT_BITS: usize, const BEATS: usize>(
             };
             assert_eq!(uut.length.val().index(), item.bytes.len());
             assert_eq!(out, Item { bytes: item.bytes[..held].to_vec(), ..item.clone() });
-            left += 1;
         }
         assert!(in_flight <= geometry.packets_in_flight, "cycle {cycle}: a credit too many");
         assert_eq!(uut.idle.val(), in_flight == 0, "cycle {cycle}");
