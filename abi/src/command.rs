@@ -66,10 +66,13 @@ pub enum Opcode {
     WriteWindow = 11,
     /// Writes pattern `index` ([`crate::payload::Pattern::to_data`]).
     WritePattern = 12,
+    /// Writes half of a header of header list `index` ([`crate::payload::headers`]): `slot` is twice the place of the
+    /// header in the list, and one more for the high half. A pattern that names the list sees each half at once.
+    WriteHeader = 13,
 }
 
 /// Every opcode.
-pub const OPCODES: [Opcode; 12] = [
+pub const OPCODES: [Opcode; 13] = [
     Opcode::Clear,
     Opcode::WriteSlot,
     Opcode::WriteMask,
@@ -82,6 +85,7 @@ pub const OPCODES: [Opcode; 12] = [
     Opcode::WriteFilter,
     Opcode::WriteWindow,
     Opcode::WritePattern,
+    Opcode::WriteHeader,
 ];
 
 /// A command, taken apart.
@@ -195,6 +199,10 @@ impl Command {
                 index(1 << geometry.payload.window_buckets_log2)
             }
             Opcode::WritePattern => index(1 << geometry.payload.patterns_log2),
+            Opcode::WriteHeader => {
+                slot(2 * geometry.payload.headers_a_list)?;
+                index(1 << geometry.payload.header_lists_log2)
+            }
         }
     }
 }
@@ -222,9 +230,13 @@ mod tests {
         let mut command = Command::new(Opcode::WriteMask, 0);
         command.table = 24;
         assert_eq!(Command::from_line(&command.to_line(), &LINE), Err(CommandError::Table(24)));
-        for opcode in
-            [Opcode::WritePattern, Opcode::WriteWindow, Opcode::WriteFilter, Opcode::WriteWindowSecret]
-        {
+        for opcode in [
+            Opcode::WriteHeader,
+            Opcode::WritePattern,
+            Opcode::WriteWindow,
+            Opcode::WriteFilter,
+            Opcode::WriteWindowSecret,
+        ] {
             let index = Command::new(opcode, 0x7fff).to_line();
             assert_eq!(Command::from_line(&index, &LAB), Err(CommandError::Index(0x7fff)));
             let good = Command::new(opcode, 7);
@@ -233,6 +245,9 @@ mod tests {
         command = Command::new(Opcode::WriteFilter, 0);
         command.table = 3;
         assert_eq!(Command::from_line(&command.to_line(), &LAB), Err(CommandError::Table(3)));
+        command = Command::new(Opcode::WriteHeader, 0);
+        command.slot = 4;
+        assert_eq!(Command::from_line(&command.to_line(), &LAB), Err(CommandError::Slot(4)));
         let row = Command::new(Opcode::WriteSecret, 24).to_line();
         assert_eq!(Command::from_line(&row, &LINE), Err(CommandError::Index(24)));
     }

@@ -56,6 +56,10 @@ pub struct PayloadSizes {
     pub region_bytes: usize,
     /// Those of them that lie behind the window.
     pub region_after: usize,
+    /// Header lists, as a power of two; list 0 is none.
+    pub header_lists_log2: u32,
+    /// Headers of a list, all of which are compared in one cycle.
+    pub headers_a_list: usize,
 }
 
 impl PayloadSizes {
@@ -99,6 +103,8 @@ pub const LINE: Geometry = Geometry {
         patterns_log2: 15,
         region_bytes: 32,
         region_after: 12,
+        header_lists_log2: 12,
+        headers_a_list: 4,
     },
 };
 
@@ -126,6 +132,8 @@ pub const LAB: Geometry = Geometry {
         patterns_log2: 9,
         region_bytes: 16,
         region_after: 4,
+        header_lists_log2: 8,
+        headers_a_list: 2,
     },
 };
 

@@ -41,4 +41,4 @@ pub mod vector;
 
 /// Version of everything declared in this crate. It stands in a register of the card and in every
 /// rule image; driver and loader refuse another one. Any change of a layout raises it.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;

@@ -3,8 +3,8 @@
 //! A pattern is found by a *window* of it: 8, 4 or 3 bytes side by side, chosen by the compiler. At every byte
 //! of a packet the card hashes the three windows that end there and looks the hashes up in the *filter* (bitmaps).
 //! What survives is looked up in the *window index*, which leads to the patterns with that window; these are
-//! compared with the packet, byte by byte, in a *region* around the window. The whole is told in
-//! `docs/payload-matcher.md`.
+//! compared with the packet, byte by byte, in a *region* around the window. A pattern that is there is reported where the
+//! packet satisfies its *header list* ([`headers`]). The whole is told in `docs/payload-matcher.md`.
 //!
 //! The hash of a window is the cyclic polynomial of Cohen (1997): each byte, folded ([`fold`]), gives a linear
 //! function of its bits (eight secret rows), rotated by its distance from the end of the window, and all are added.
@@ -17,6 +17,7 @@ use crate::bits::{Field, LINE_BYTES, Line};
 use crate::command::{Command, Opcode};
 use crate::geometry::{Geometry, PayloadSizes, WAYS};
 
+pub mod headers;
 mod tables;
 
 pub use tables::{PlaceError, Tables};
@@ -216,21 +217,27 @@ impl Pattern {
             && self.bytes.len() - self.window_end <= sizes.region_after
     }
 
-    /// The data of its command: the bytes of the region, then [`MODE_BITS`] bits of [`Mode`] for each.
-    pub fn to_data(&self, sizes: &PayloadSizes) -> Line {
+    /// The data of its command: the bytes of the region, [`MODE_BITS`] bits of [`Mode`] for each, and the number of
+    /// the header list.
+    pub fn to_data(&self, sizes: &PayloadSizes, header_list: u16) -> Line {
         let mut data = Line::default();
         for (at, (byte, mode)) in self.region(sizes).into_iter().enumerate() {
             data.0[at] = byte;
             let bit = at * MODE_BITS;
             data.0[sizes.region_bytes + bit / 8] |= (mode as u8) << (bit % 8);
         }
-        data
+        data.with(header_list_field(sizes), header_list.into())
     }
+}
+
+/// Where the number of the header list stands in a stored pattern.
+pub const fn header_list_field(sizes: &PayloadSizes) -> Field {
+    Field::new("header_list", sizes.region_bytes * (8 + MODE_BITS), headers::header_list_bits(sizes))
 }
 
 /// Bits of a stored pattern.
 pub const fn pattern_bits(sizes: &PayloadSizes) -> usize {
-    sizes.region_bytes * (8 + MODE_BITS)
+    header_list_field(sizes).end()
 }
 
 const _: () = {
@@ -244,7 +251,8 @@ const _: () = {
         assert!(p.filter_words_log2 as usize <= p.hash_bits - 7);
         assert!(WAYS * p.window_buckets_log2 as usize + TAG.bits <= p.hash_bits);
         assert!(p.patterns_log2 as usize <= FIRST.bits && p.window_buckets_log2 <= 16);
-        assert!(pattern_bits(p) <= crate::command::DATA_BITS);
+        assert!(pattern_bits(p) <= crate::command::DATA_BITS && headers::header_list_bits(p) <= 16);
+        assert!(headers::HEADER_HALF_BITS <= pattern_bits(p));
         // A region touches two beats, and reaches into the next beat at most.
         assert!(p.region_bytes <= g.beat_bytes && p.region_after <= g.beat_bytes);
         assert!(p.region_bytes - p.region_after >= Class::Eight.bytes());

@@ -82,7 +82,11 @@ impl Tables {
             Opcode::WriteFilter | Opcode::WriteWindow if command.data == Line::default() => {
                 self.payload.remove(&(command.opcode as u8, table, slot, index));
             }
-            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {
+            Opcode::WriteWindowSecret
+            | Opcode::WriteFilter
+            | Opcode::WriteWindow
+            | Opcode::WritePattern
+            | Opcode::WriteHeader => {
                 self.payload.insert((command.opcode as u8, table, slot, index), *line);
             }
             Opcode::Commit => self.version = index,

@@ -97,6 +97,9 @@ pub struct Card<
     const BUCKETS_LOG2: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
+    const LISTS_LOG2: usize,
+    const FLIGHT_LOG2: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -229,6 +232,9 @@ pub struct Card<
         BUCKETS_LOG2,
         PATTERN_BITS,
         PATTERNS_LOG2,
+        HEADER_LIST_BITS,
+        LISTS_LOG2,
+        FLIGHT_LOG2,
     >,
     pack: Pack<RESULTS_LOG2, RESULTS_COUNT>,
     write: Writer<BEAT_BITS, STRB_BITS>,
@@ -278,6 +284,9 @@ impl<
     const BUCKETS_LOG2: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
+    const LISTS_LOG2: usize,
+    const FLIGHT_LOG2: usize,
 >
     Card<
         BEAT_BITS,
@@ -309,6 +318,9 @@ impl<
         BUCKETS_LOG2,
         PATTERN_BITS,
         PATTERNS_LOG2,
+        HEADER_LIST_BITS,
+        LISTS_LOG2,
+        FLIGHT_LOG2,
     >
 {
     /// A card whose sizes are the parameters; the RAM of the wide tables is of style `wide`, the hashes of all tables
@@ -414,6 +426,9 @@ impl<
     const BUCKETS_LOG2: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
+    const LISTS_LOG2: usize,
+    const FLIGHT_LOG2: usize,
 > Logic
     for Card<
         BEAT_BITS,
@@ -445,6 +460,9 @@ impl<
         BUCKETS_LOG2,
         PATTERN_BITS,
         PATTERNS_LOG2,
+        HEADER_LIST_BITS,
+        LISTS_LOG2,
+        FLIGHT_LOG2,
     >
 {
     #[hdl_gen]
@@ -577,6 +595,9 @@ impl<
         self.matcher.tlast.next = self.unpack.m_axis_tlast.val();
         self.matcher.command.next = self.unpack.m_axis_command.val();
         self.matcher.length.next = self.unpack.m_axis_length.val();
+        self.matcher.entered.next = self.window.valid.val();
+        self.matcher.vector_valid.next = self.parser.out_valid.val();
+        self.matcher.vector_line.next = self.parser.out_line.val();
         self.matcher.classified.next = self.classifier.cleared.val();
         self.window.cleared.next = self.matcher.cleared.val();
         self.parser.valid.next = self.window.valid.val();

@@ -8,10 +8,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::Counter;
+use wiresift_abi::entry::{Entry, Kind, Ternary};
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_abi::image::Image;
+use wiresift_abi::payload::headers::{Header, HeaderLists};
 use wiresift_abi::payload::{Pattern, Secret, Tables};
-use wiresift_abi::vector::Flags;
+use wiresift_abi::vector::{Class, Flags};
 use wiresift_driver::{Card, Config};
 use wiresift_testbench::axi::Timing;
 use wiresift_testbench::library::BuildError;
@@ -190,6 +192,113 @@ fn the_card_names_the_patterns_of_every_packet() {
 #[test]
 fn the_card_of_line_names_the_patterns_of_every_packet() {
     in_turn(&LINE, 5, Timing::new(&LINE), &[3000, 200]);
+}
+
+/// IPv4 and UDP to port `dport`, with that payload.
+fn udp(dport: u16, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![2; 12];
+    packet.extend([0x08, 0x00, 0x45, 0]);
+    packet.extend((28 + payload.len() as u16).to_be_bytes());
+    packet.extend([0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    packet.extend([0x30, 0x39]);
+    packet.extend(dport.to_be_bytes());
+    packet.extend((8 + payload.len() as u16).to_be_bytes());
+    packet.extend([0, 0]);
+    packet.extend(payload);
+    packet
+}
+
+/// The ports of a list of headers, each for one port of UDP.
+fn to_ports(ports: &[u16]) -> Vec<Header> {
+    let any = Ternary { value: 0, mask: 0 };
+    let to = |port: &u16| Entry {
+        kind: Kind::Signature,
+        id: 0,
+        src: any,
+        dst: any,
+        sport: (0, u16::MAX),
+        dport: (*port, *port),
+        proto: Ternary { value: 17, mask: 0xff },
+        class: Ternary { value: Class::IP | Class::PORTS, mask: Class::IP | Class::PORTS },
+        aux: Ternary { value: 0, mask: 0 },
+    };
+    ports.iter().map(|port| Header::of(&to(port)).unwrap()).collect()
+}
+
+/// Patterns that are reported for some ports alone, on long and short packets of all ports, while lists change.
+fn with_header_lists(geometry: &'static Geometry, timing: Timing) {
+    const PORTS: std::ops::Range<u16> = 1000..1006;
+    let Some(mut card) = card(&options(geometry, 11, timing)) else { return };
+    let mut rng = ChaCha8Rng::seed_from_u64(11);
+    let patterns = patterns(geometry, &mut rng, 100);
+    let mut loaded = HeaderLists::empty(geometry);
+    for version in 1..=3 {
+        let lists: Vec<Vec<u16>> = (0..patterns.len())
+            .map(|_| {
+                let count = rng.random_range(0..=geometry.payload.headers_a_list);
+                PORTS.collect::<Vec<u16>>().choose_multiple(&mut rng, count).copied().collect()
+            })
+            .collect();
+        let (_, mut tables) = image(geometry, &mut rng, &patterns, version);
+        let headers: Vec<Vec<Header>> = lists.iter().map(|ports| to_ports(ports)).collect();
+        let (next, numbers) = loaded.next(&headers);
+        let place_of: Vec<usize> = (0..patterns.len() as u32).map(|n| tables.pattern(n).unwrap()).collect();
+        tables.set_header_lists(|number| numbers[place_of[number as usize]]);
+        let mut lines = vec![Command::new(Opcode::Clear, 0)];
+        lines.extend(next.changes(&loaded));
+        lines.extend(tables.commands());
+        lines.push(Command::new(Opcode::Commit, version));
+        let lines = lines.iter().map(Command::to_line).collect();
+        card.load(&Image::new(geometry, lines, Vec::new()).unwrap()).unwrap();
+        loaded = next;
+        let packets: Vec<(u16, Vec<u8>)> = packets(&mut rng, &patterns, 400, 0.3)
+            .iter()
+            .map(|payload| {
+                let port = rng.random_range(PORTS);
+                (port, udp(port, payload))
+            })
+            .collect();
+        let is_reported = |n: &usize, port: u16| lists[*n].is_empty() || lists[*n].contains(&port);
+        let (mut posted, mut judged, mut kept, mut left_out) = (0, 0, 0, 0);
+        let mut verdicts = Vec::new();
+        while judged < packets.len() {
+            posted += card.post(packets[posted..].iter().map(|(_, packet)| &packet[..])).unwrap();
+            card.doorbell().unwrap();
+            verdicts.clear();
+            card.poll(&mut verdicts).unwrap();
+            for verdict in &verdicts {
+                let (port, packet) = &packets[judged];
+                judged += 1;
+                let there = expected(packet, &patterns, geometry);
+                let reported: Vec<usize> = there.iter().copied().filter(|n| is_reported(n, *port)).collect();
+                let mut found: Vec<usize> =
+                    verdict.hits().iter().map(|hit| tables.pattern(u32::from(*hit)).unwrap()).collect();
+                found.sort_unstable();
+                if verdict.flags.0 & Flags::OVERFLOW == 0 {
+                    assert_eq!(found, reported, "port {port}: {packet:02x?}");
+                } else {
+                    assert!(found.iter().all(|n| reported.contains(n)), "port {port}: {packet:02x?}");
+                }
+                kept += found.len();
+                left_out += there.len() - reported.len();
+            }
+        }
+        println!("{}: {kept} patterns reported, {left_out} kept back", geometry.name);
+        assert!(kept > 80 && left_out > 80);
+    }
+    card.transport().check().expect("the rules of the bus are kept");
+}
+
+#[test]
+fn a_pattern_is_reported_where_a_header_of_its_list_holds() {
+    for (latency, jitter, stall_percent) in [(250, 0, 0), (3, 300, 60)] {
+        with_header_lists(&LAB, Timing { latency, jitter, stall_percent, ..Timing::new(&LAB) });
+    }
+}
+
+#[test]
+fn a_pattern_of_line_is_reported_where_a_header_of_its_list_holds() {
+    with_header_lists(&LINE, Timing::new(&LINE));
 }
 
 fn flood(geometry: &'static Geometry) {

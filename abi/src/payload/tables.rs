@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::headers::NO_LIST;
 use super::{CHAIN_MAX, Class, IndexSlot, Pattern, Secret, memories, place, probe, secret_row};
 use crate::bits::Line;
 use crate::command::{Command, Opcode};
@@ -55,6 +56,7 @@ struct Stored {
     pattern: Pattern,
     /// Its place in the list that was given.
     place: usize,
+    header_list: u16,
 }
 
 /// Windows that share a list of patterns.
@@ -184,7 +186,8 @@ impl Tables {
 
     fn store(&mut self, group: &Group, first: usize, patterns: &[Pattern]) {
         for (number, place) in (first..).zip(&group.list) {
-            self.patterns[number] = Some(Stored { pattern: patterns[*place].clone(), place: *place });
+            let pattern = patterns[*place].clone();
+            self.patterns[number] = Some(Stored { pattern, place: *place, header_list: NO_LIST });
         }
     }
 
@@ -268,14 +271,25 @@ impl Tables {
             commands.extend(comes.map(|(bucket, (slot, _))| write(*bucket, slot.to_data())));
         }
         for (number, (stored, old)) in self.patterns.iter().zip(&before.patterns).enumerate() {
-            let Some(Stored { pattern, .. }) = stored else { continue };
-            if old.as_ref().is_none_or(|old| old.pattern != *pattern) {
+            let Some(Stored { pattern, header_list, .. }) = stored else { continue };
+            let is_same = |old: &Stored| old.pattern == *pattern && old.header_list == *header_list;
+            if !old.as_ref().is_some_and(is_same) {
                 let mut command = Command::new(Opcode::WritePattern, number as u16);
-                command.data = pattern.to_data(&self.geometry.payload);
+                command.data = pattern.to_data(&self.geometry.payload, *header_list);
                 commands.push(command);
             }
         }
         commands
+    }
+
+    /// Gives each pattern the header list that `of` says for the number that the card knows it by. Without, every pattern
+    /// has [`NO_LIST`].
+    pub fn set_header_lists(&mut self, of: impl Fn(u32) -> u16) {
+        for (number, stored) in (0..).zip(&mut self.patterns) {
+            if let Some(stored) = stored {
+                stored.header_list = of(number);
+            }
+        }
     }
 
     /// Place in the list that was given of the pattern that the card knows by `number`.

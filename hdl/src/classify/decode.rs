@@ -46,6 +46,7 @@ struct Seen {
     filter: Bit,
     window: Bit,
     pattern: Bit,
+    header: Bit,
     /// There is a table of that number.
     has_table: Bit,
     /// It has a bucket of that number.
@@ -68,6 +69,10 @@ struct Seen {
     has_window: Bit,
     /// There is room for a pattern of that number.
     has_pattern: Bit,
+    /// There is a header list of that number.
+    has_header_list: Bit,
+    /// A header list has a half of a header of that number.
+    has_half: Bit,
 }
 
 /// The first two stages.
@@ -141,6 +146,7 @@ pub struct Decode {
     op_filter: Number,
     op_window: Number,
     op_pattern: Number,
+    op_header: Number,
     narrow_tables: Number,
     all_table_count: Number,
     narrow_buckets: Number,
@@ -154,6 +160,8 @@ pub struct Decode {
     way_count: Number,
     window_buckets_log2: Number,
     last_pattern: Number,
+    header_list_count: Number,
+    half_count: Number,
     detail_table_at: Number,
     detail_index_at: Number,
 }
@@ -221,6 +229,7 @@ impl Decode {
             op_filter: opcode(Opcode::WriteFilter),
             op_window: opcode(Opcode::WriteWindow),
             op_pattern: opcode(Opcode::WritePattern),
+            op_header: opcode(Opcode::WriteHeader),
             narrow_tables: number(geometry.narrow_tables),
             all_table_count: number(geometry.tables()),
             narrow_buckets: number(1 << geometry.narrow_buckets_log2),
@@ -235,6 +244,8 @@ impl Decode {
             // As many as an index can name may be there, so what is above is asked for.
             window_buckets_log2: number(geometry.payload.window_buckets_log2 as usize),
             last_pattern: number((1 << geometry.payload.patterns_log2) - 1),
+            header_list_count: number(1 << geometry.payload.header_lists_log2),
+            half_count: number(2 * geometry.payload.headers_a_list),
             detail_table_at: number(OPCODE.bits),
             detail_index_at: number(OPCODE.bits + TABLE.bits),
         }
@@ -270,6 +281,7 @@ impl Logic for Decode {
         self.seen0.d.next.filter = self.opcode.val() == self.op_filter.val();
         self.seen0.d.next.window = self.opcode.val() == self.op_window.val();
         self.seen0.d.next.pattern = self.opcode.val() == self.op_pattern.val();
+        self.seen0.d.next.header = self.opcode.val() == self.op_header.val();
         self.seen0.d.next.has_table = self.masked_table.val() < self.all_table_count.val();
         self.seen0.d.next.has_bucket = self.index.val() < self.wide_buckets.val();
         if self.masked_table.val() < self.narrow_tables.val() {
@@ -284,6 +296,8 @@ impl Logic for Decode {
         self.seen0.d.next.has_way = self.slot.val() < self.way_count.val();
         self.seen0.d.next.has_window = !self.above_windows.val().any();
         self.seen0.d.next.has_pattern = self.index.val() <= self.last_pattern.val();
+        self.seen0.d.next.has_header_list = self.index.val() < self.header_list_count.val();
+        self.seen0.d.next.has_half = self.slot.val() < self.half_count.val();
         // Stage 0.
         self.valid0.d.next = self.valid.val();
         self.command0.d.next = self.command.val();
@@ -352,6 +366,9 @@ impl Logic for Decode {
                 | (self.seen0.q.val().filter & self.seen0.q.val().has_memory & self.seen0.q.val().has_word)
                 | (self.seen0.q.val().window & self.seen0.q.val().has_way & self.seen0.q.val().has_window)
                 | (self.seen0.q.val().pattern & self.seen0.q.val().has_pattern)
+                | (self.seen0.q.val().header
+                    & self.seen0.q.val().has_header_list
+                    & self.seen0.q.val().has_half)
             {
                 self.good.next = true;
             }
@@ -408,13 +425,19 @@ mod tests {
     fn random_command(rng: &mut ChaCha8Rng) -> Line {
         let pick = |numbers: &[u128], rng: &mut ChaCha8Rng| *numbers.choose(rng).unwrap();
         random_line(rng)
-            .with(OPCODE, pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 12, 13, 255], rng))
+            .with(
+                OPCODE,
+                pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 12, 13, 13, 14, 255], rng),
+            )
             .with(TABLE, pick(&[0, 1, 2, 3, 4, 15, 16, 23, 24, 255], rng))
             .with(SLOT, pick(&[0, 1, 3, 4, 7, 8, 47, 48, 255], rng))
             .with(
                 INDEX,
                 pick(
-                    &[0, 7, 8, 15, 16, 23, 24, 63, 64, 511, 512, 1024, 4095, 4096, 32767, 32768, 65535],
+                    &[
+                        0, 7, 8, 15, 16, 23, 24, 63, 64, 255, 256, 511, 512, 1024, 4095, 4096, 32767, 32768,
+                        65535,
+                    ],
                     rng,
                 ),
             )
@@ -435,7 +458,11 @@ mod tests {
             Opcode::WriteTcamHigh => op.high = true,
             Opcode::WriteTcamEntry => op.entry = true,
             Opcode::Commit => op.commit = true,
-            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {}
+            Opcode::WriteWindowSecret
+            | Opcode::WriteFilter
+            | Opcode::WriteWindow
+            | Opcode::WritePattern
+            | Opcode::WriteHeader => {}
         }
         op
     }

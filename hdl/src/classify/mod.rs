@@ -464,7 +464,7 @@ impl<const NARROW_LOG2: usize, const WIDE_LOG2: usize, const ENTRIES: usize, con
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;

@@ -242,7 +242,11 @@ impl Model {
             Opcode::WriteTcamEntry => self.entries[index] = command.data,
             Opcode::Commit => self.version = command.index,
             // Not of the classifier.
-            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {}
+            Opcode::WriteWindowSecret
+            | Opcode::WriteFilter
+            | Opcode::WriteWindow
+            | Opcode::WritePattern
+            | Opcode::WriteHeader => {}
         }
         true
     }

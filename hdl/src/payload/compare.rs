@@ -1,9 +1,9 @@
 //! Compares a region with a pattern, byte by byte.
 //!
 //! ```text
-//! check, region, number --->.---------.---> valid, hit, end, overflow, out_number
+//! check, region, number --->.---------.---> valid, hit, end, overflow, out_number, header_list
 //! command, operand -------->| Compare |     three cycles later
-//!                           '---------'
+//!                           '---------'---> busy
 //! ```
 //!
 //! Three cycles: the pattern is read, bytes are compared, and all of them have to be right. A byte that the packet
@@ -13,7 +13,7 @@ use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::command::{DATA_LSB, INDEX, OPCODE, Opcode};
 use wiresift_abi::geometry::Geometry;
-use wiresift_abi::payload::{MODE_BITS, Mode, pattern_bits};
+use wiresift_abi::payload::{MODE_BITS, Mode, header_list_field, pattern_bits};
 
 use super::layout::{Check, SIDE_BITS};
 use super::lookup::NUMBER_BITS;
@@ -29,6 +29,7 @@ pub struct Compare<
     const OPERAND_BITS: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -54,6 +55,10 @@ pub struct Compare<
     pub overflow: Signal<Out, Bit>,
     /// The pattern.
     pub out_number: Signal<Out, Bits<NUMBER_BITS>>,
+    /// Number of its header list.
+    pub header_list: Signal<Out, Bits<HEADER_LIST_BITS>>,
+    /// A window is in here.
+    pub busy: Signal<Out, Bit>,
     patterns: Ram<PATTERN_BITS, PATTERNS_LOG2>,
     check1: DFF<Check>,
     check2: DFF<Check>,
@@ -62,6 +67,8 @@ pub struct Compare<
     number1: DFF<Bits<NUMBER_BITS>>,
     number2: DFF<Bits<NUMBER_BITS>>,
     number3: DFF<Bits<NUMBER_BITS>>,
+    list2: DFF<Bits<HEADER_LIST_BITS>>,
+    list3: DFF<Bits<HEADER_LIST_BITS>>,
     right: DFF<Bits<BYTES>>,
     octet: Signal<Local, Bits<8>>,
     mode: Signal<Local, Bits<MODE_BITS>>,
@@ -75,6 +82,7 @@ pub struct Compare<
     op_pattern: Constant<Bits<8>>,
     last_pattern: Number,
     modes_at: Vec<Number>,
+    list_at: Number,
     from_end: Vec<Constant<Bits<SIDE_BITS>>>,
     is_inside: Constant<Bits<BYTES>>,
     any: Constant<Bits<MODE_BITS>>,
@@ -89,7 +97,8 @@ impl<
     const OPERAND_BITS: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
-> Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2>
+    const HEADER_LIST_BITS: usize,
+> Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2, HEADER_LIST_BITS>
 {
     /// For a geometry; the RAM has that style.
     ///
@@ -100,6 +109,7 @@ impl<
         assert!(
             BYTES == sizes.region_bytes && REGION_BITS == 8 * BYTES && PATTERN_BITS == pattern_bits(sizes)
         );
+        assert!(HEADER_LIST_BITS == header_list_field(sizes).bits);
         assert!(PATTERNS_LOG2 == sizes.patterns_log2 as usize && OPERAND_BITS == DATA_LSB + PATTERN_BITS);
         let inside = sizes.region_bytes - sizes.region_after;
         let number = |n: usize| Constant::new((n as u64).to_bits());
@@ -118,6 +128,8 @@ impl<
             is_end: Signal::default(),
             overflow: Signal::default(),
             out_number: Signal::default(),
+            header_list: Signal::default(),
+            busy: Signal::default(),
             patterns: Ram::without_collisions(style),
             check1: DFF::default(),
             check2: DFF::default(),
@@ -126,6 +138,8 @@ impl<
             number1: DFF::default(),
             number2: DFF::default(),
             number3: DFF::default(),
+            list2: DFF::default(),
+            list3: DFF::default(),
             right: DFF::default(),
             octet: Signal::default(),
             mode: Signal::default(),
@@ -139,6 +153,7 @@ impl<
             op_pattern: Constant::new((Opcode::WritePattern as u64).to_bits()),
             last_pattern: number((1 << PATTERNS_LOG2) - 1),
             modes_at: (0..BYTES).map(|n| number(REGION_BITS + MODE_BITS * n)).collect(),
+            list_at: number(header_list_field(sizes).lsb),
             from_end: (0..BYTES).map(|at| Constant::new((from_end(at) as u64).to_bits())).collect(),
             is_inside: Constant::new(
                 (0..inside).fold(Bits::<BYTES>::default(), |bits, at| bits.replace_bit(at, true)),
@@ -157,11 +172,14 @@ impl<
     const OPERAND_BITS: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
-> Logic for Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2>
+    const HEADER_LIST_BITS: usize,
+> Logic for Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2, HEADER_LIST_BITS>
 {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, check1, check2, check3, region1, number1, number2, number3, right);
+        dff_setup!(
+            self, clock, check1, check2, check3, region1, number1, number2, number3, list2, list3, right
+        );
         self.patterns.clock.next = self.clock.val();
         self.opcode.next = self.operand.val().get_bits::<8>(self.opcode_at.val().index());
         self.index.next = self.operand.val().get_bits::<16>(self.index_at.val().index());
@@ -200,15 +218,22 @@ impl<
         self.right.d.next = self.all.val();
         self.check2.d.next = self.check1.q.val();
         self.number2.d.next = self.number1.q.val();
+        self.list2.d.next =
+            self.patterns.read_data.val().get_bits::<HEADER_LIST_BITS>(self.list_at.val().index());
         // Cycle 3.
         self.check3.d.next = self.check2.q.val();
         self.check3.d.next.hit = self.check2.q.val().hit & self.right.q.val().all();
         self.number3.d.next = self.number2.q.val();
+        self.list3.d.next = self.list2.q.val();
         self.valid.next = self.check3.q.val().valid;
         self.hit.next = self.check3.q.val().hit;
         self.is_end.next = self.check3.q.val().end;
         self.overflow.next = self.check3.q.val().overflow;
         self.out_number.next = self.number3.q.val();
+        self.header_list.next = self.list3.q.val();
+        self.busy.next = (self.check1.q.val().valid & self.check1.q.val().hit)
+            | (self.check2.q.val().valid & self.check2.q.val().hit)
+            | (self.check3.q.val().valid & self.check3.q.val().hit);
         if self.reset.val() {
             self.check1.d.next.valid = false;
             self.check2.d.next.valid = false;
@@ -229,25 +254,33 @@ mod tests {
     use super::*;
     use crate::gate::passes;
 
-    fn gate<const B: usize, const R: usize, const O: usize, const P: usize, const L: usize>(
+    fn gate<
+        const B: usize,
+        const R: usize,
+        const O: usize,
+        const P: usize,
+        const L: usize,
+        const H: usize,
+    >(
         name: &str,
         geometry: &Geometry,
         cycles: usize,
     ) {
         let sizes = geometry.payload;
         let inside = sizes.region_bytes - sizes.region_after;
-        let mut stored: Vec<Option<Pattern>> = vec![None; 16];
+        let mut stored: Vec<Option<(Pattern, u16)>> = vec![None; 16];
         let mut pipe = Pipe::new(2);
-        let mut expected: Option<(bool, bool, bool, u64)> = None;
+        let mut expected: Option<(bool, bool, bool, u64, u64)> = None;
         let (mut hits, mut near) = (0, 0);
-        let make = || Compare::<B, R, O, P, L>::new(geometry, RamStyle::Block);
+        let make = || Compare::<B, R, O, P, L, H>::new(geometry, RamStyle::Block);
         passes(name, make, cycles, 5, |uut, rng, cycle| {
             if cycle > 1 {
                 assert_eq!(uut.valid.val(), expected.is_some());
             }
-            if let Some((hit, end, overflow, number)) = expected.take() {
+            if let Some((hit, end, overflow, number, list)) = expected.take() {
                 assert_eq!((uut.hit.val(), uut.is_end.val()), (hit, end));
                 assert_eq!((uut.overflow.val(), uut.out_number.val().index() as u64), (overflow, number));
+                assert!(!hit || uut.header_list.val().index() as u64 == list);
                 if hit { hits += 1 } else { near += 1 }
             }
             uut.reset.next = cycle == 0;
@@ -261,10 +294,13 @@ mod tests {
                 pattern.window_end = rng.random_range(pattern.class.bytes()..=length);
                 let number = rng.random_range(0..stored.len());
                 let mut command = Command::new(Opcode::WritePattern, number as u16);
-                command.data = pattern.to_data(&sizes);
+                let list = rng.random::<u16>() & header_list_field(&sizes).max() as u16;
+                command.data = pattern.to_data(&sizes, list);
                 uut.operand.next = bits_of_bytes(&command.to_line().0[..O / 8]);
-                stored[number] = Some(pattern);
-            } else if let (true, Some(pattern)) = (rng.random_bool(0.9), &stored[cycle % stored.len()]) {
+                stored[number] = Some((pattern, list));
+            } else if let (true, Some((pattern, list))) =
+                (rng.random_bool(0.9), &stored[cycle % stored.len()])
+            {
                 // The packet around a window: some bytes of the pattern are missing or wrong, or case is.
                 let before = rng.random_range(0..=inside);
                 let after = rng.random_range(0..=sizes.region_after);
@@ -308,7 +344,7 @@ mod tests {
                 let number = (cycle % stored.len()) as u64;
                 uut.number.next = number.to_bits();
                 uut.region.next = bits_of_bytes(&region);
-                fresh = Some((check.hit && is_right, check.end, check.overflow, number));
+                fresh = Some((check.hit && is_right, check.end, check.overflow, number, u64::from(*list)));
             }
             uut.check.next = check;
             expected = pipe.shift(fresh).flatten();
@@ -318,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_pattern_is_there_when_all_its_bytes_are() {
-        gate::<16, 128, 248, 160, 9>("payload_compare_lab", &LAB, 4000);
-        gate::<32, 256, 408, 320, 15>("payload_compare_line", &LINE, 2000);
+        gate::<16, 128, 256, 168, 9, 8>("payload_compare_lab", &LAB, 4000);
+        gate::<32, 256, 424, 336, 15, 16>("payload_compare_line", &LINE, 2000);
     }
 }

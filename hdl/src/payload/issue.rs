@@ -3,10 +3,11 @@
 //! ```text
 //! s_axis_tdata, _tvalid --->.-------.---> check, position    of the first byte of the region
 //! s_axis_tready <-----------| Issue |
-//! arrived, go, busy ------->'-------'
+//! arrived, go, busy ------->|       |
+//! known ------------------->'-------'
 //! ```
 //!
-//! A window waits for the beat behind its own, unless its own is the last of the packet; a command waits until no
+//! Nothing of an element is let in before its header is on the way (`known`). A window waits for the beat behind its own, unless its own is the last of the packet; a command waits until no
 //! window is under way in front of it (`busy`), because what it writes is written at once. A window that comes too
 //! late, when the buffer may soon be written over, is dropped and says so.
 
@@ -16,6 +17,7 @@ use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::geometry::Geometry;
 
 use super::layout::{BEAT_NUMBER_BITS, BYTES_BITS, Check, LANE_BITS, SIDE_BITS, Survivor};
+use super::survivors::QUEUE_COUNT;
 
 /// The gate of the verification; `POSITION` is the bits of a byte's place in the buffer.
 #[derive(LogicBlock)]
@@ -36,10 +38,15 @@ pub struct Issue<const POSITION: usize> {
     pub go: Signal<In, Bit>,
     /// A window is under way in them.
     pub busy: Signal<In, Bit>,
+    /// Pulse: the header vector of one more element will be there for what is let in from the next cycle on.
+    pub known: Signal<In, Bit>,
     /// What was let in.
     pub check: Signal<Out, Check>,
     /// Place in the buffer of the first byte of its region; of a command, of its line.
     pub position: Signal<Out, Bits<POSITION>>,
+    /// Elements whose header is known, and whose end was not let in.
+    headers: DFF<Bits<QUEUE_COUNT>>,
+    ends: Signal<Local, Bit>,
     held: DFF<Check>,
     held_position: DFF<Bits<POSITION>>,
     back: Signal<Local, Bits<BEAT_NUMBER_BITS>>,
@@ -50,6 +57,7 @@ pub struct Issue<const POSITION: usize> {
     ahead: Signal<Local, Bits<BYTES_BITS>>,
     after: Signal<Local, Bits<BYTES_BITS>>,
     one: Constant<Bits<BEAT_NUMBER_BITS>>,
+    one_header: Constant<Bits<QUEUE_COUNT>>,
     one_byte: Constant<Bits<BYTES_BITS>>,
     lane_log2: Constant<Bits<8>>,
     to_window: Constant<Bits<POSITION>>,
@@ -79,8 +87,11 @@ impl<const POSITION: usize> Issue<POSITION> {
             arrived: Signal::default(),
             go: Signal::default(),
             busy: Signal::default(),
+            known: Signal::default(),
             check: Signal::default(),
             position: Signal::default(),
+            headers: DFF::default(),
+            ends: Signal::default(),
             held: DFF::default(),
             held_position: DFF::default(),
             back: Signal::default(),
@@ -91,6 +102,7 @@ impl<const POSITION: usize> Issue<POSITION> {
             ahead: Signal::default(),
             after: Signal::default(),
             one: Constant::new(1u64.to_bits()),
+            one_header: Constant::new(1u64.to_bits()),
             one_byte: Constant::new(1u64.to_bits()),
             lane_log2: Constant::new((lane_log2 as u64).to_bits()),
             to_window: Constant::new((inside as u64 - 1).to_bits()),
@@ -105,18 +117,26 @@ impl<const POSITION: usize> Issue<POSITION> {
 impl<const POSITION: usize> Logic for Issue<POSITION> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, held, held_position);
+        dff_setup!(self, clock, headers, held, held_position);
         self.back.next = self.arrived.val() - self.s_axis_tdata.val().number;
         // Three quarters of the buffer back: what may still be in front of it takes less than the rest.
         self.is_late.next = self.back.val().get_bit(9) & self.back.val().get_bit(8);
         self.can.next = self.s_axis_tvalid.val()
             & self.go.val()
+            & self.headers.q.val().any()
             & (!self.s_axis_tdata.val().hit
                 | self.s_axis_tdata.val().last
                 | (self.back.val() != self.one.val()))
             & !(self.s_axis_tdata.val().command
                 & (self.busy.val() | (self.held.q.val().valid & self.held.q.val().hit)));
         self.s_axis_tready.next = self.can.val();
+        self.ends.next = self.can.val() & self.s_axis_tdata.val().end;
+        if self.known.val() & !self.ends.val() {
+            self.headers.d.next = self.headers.q.val() + self.one_header.val();
+        }
+        if self.ends.val() & !self.known.val() {
+            self.headers.d.next = self.headers.q.val() - self.one_header.val();
+        }
         self.beat_at.next =
             bit_cast::<POSITION, BEAT_NUMBER_BITS>(self.s_axis_tdata.val().number) << self.lane_log2.val();
         self.lane.next = bit_cast::<BYTES_BITS, LANE_BITS>(self.s_axis_tdata.val().lane);
@@ -147,6 +167,7 @@ impl<const POSITION: usize> Logic for Issue<POSITION> {
         self.check.next = self.held.q.val();
         self.position.next = self.held_position.q.val();
         if self.reset.val() {
+            self.headers.d.next = 0.into();
             self.held.d.next.valid = false;
         }
     }

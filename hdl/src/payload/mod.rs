@@ -3,6 +3,7 @@
 //! ```text
 //! tdata, taken, tlast, command, length --->.---------.---> out_valid, out_count, out_ids, out_overflow
 //!                                          | Matcher |
+//! entered, vector_valid, vector_line ----->|         |
 //! classified ----------------------------->'---------'---> cleared
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod bitmaps;
 pub mod collect;
 pub mod compare;
 pub mod filter;
+pub mod headers;
 pub mod issue;
 pub mod layout;
 pub mod lookup;
@@ -34,10 +36,12 @@ pub mod survivors;
 pub mod tap;
 pub mod window_hash;
 
+use crate::parse::parser::LATENCY;
 use crate::prim::ram::RamStyle;
 use collect::{Collect, HIT_LIST_BITS};
 use compare::Compare;
 use filter::Filter;
+use headers::Headers;
 use issue::Issue;
 use lookup::Lookup;
 use region::Region;
@@ -68,10 +72,20 @@ macro_rules! sized {
             { $geometry.payload.window_buckets_log2 as usize },
             { wiresift_abi::payload::pattern_bits(&$geometry.payload) },
             { $geometry.payload.patterns_log2 as usize },
+            { wiresift_abi::payload::headers::header_list_bits(&$geometry.payload) },
+            { $geometry.payload.header_lists_log2 as usize },
+            { $geometry.packets_in_flight.ilog2() as usize },
         >
     };
 }
 pub(crate) use sized;
+
+/// Cycles from a survivor that is let in to the read of its header vector: one in [`Issue`], three in [`Region`], five in
+/// [`Lookup`], three in [`Compare`].
+const ISSUE_TO_VECTOR: usize = 12;
+/// Cycles after an element entered the parser from which on it may be let in: its vector is then written in the cycle before
+/// it can be read.
+const KNOWN_AFTER: usize = LATENCY - ISSUE_TO_VECTOR;
 
 /// The matcher of the geometry `line`.
 pub type LineMatcher = sized!(Matcher, LINE, LINE.beat_bytes * 8, LINE.beat_bytes);
@@ -101,6 +115,9 @@ pub struct Matcher<
     const BUCKETS_LOG2: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
+    const LISTS_LOG2: usize,
+    const FLIGHT_LOG2: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -116,6 +133,12 @@ pub struct Matcher<
     pub command: Signal<In, Bit>,
     /// Bytes of the packet.
     pub length: Signal<In, Bits<16>>,
+    /// Pulse: an element enters the parser, in the order in which they come here.
+    pub entered: Signal<In, Bit>,
+    /// [`LATENCY`] cycles after it entered: its header vector.
+    pub vector_valid: Signal<In, Bit>,
+    /// The vector.
+    pub vector_line: Signal<In, Bits<LINE_BITS>>,
     /// Pulse: the classifier is done with a command that packets wait for.
     pub classified: Signal<In, Bit>,
     /// Pulse: so is the matcher.
@@ -134,8 +157,10 @@ pub struct Matcher<
     issue: Issue<POSITION>,
     region: Region<BEAT_BITS, PAIR_BITS, LANE_LOG2, POSITION, REGION_BITS, COARSE_BITS, OPERAND_BITS>,
     lookup: Lookup<REGION_BITS, OPERAND_BITS, HASH, BUCKETS_LOG2>,
-    compare: Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2>,
+    compare: Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2, HEADER_LIST_BITS>,
+    headers: Headers<OPERAND_BITS, HEADER_LIST_BITS, LISTS_LOG2, FLIGHT_LOG2>,
     collect: Collect,
+    coming: DFF<Bits<KNOWN_AFTER>>,
     filter_waits: DFF<Bit>,
     index_waits: DFF<Bit>,
     owed: DFF<Bit>,
@@ -147,6 +172,8 @@ pub struct Matcher<
     hurry: DFF<Bit>,
     begins: Signal<Local, Bit>,
     one: Constant<Bits<QUEUE_COUNT>>,
+    enters: Constant<Bits<KNOWN_AFTER>>,
+    known_at: Constant<Bits<8>>,
     beats_log2: Constant<Bits<QUEUE_COUNT>>,
     most: Constant<Bits<QUEUE_COUNT>>,
     beat_at: Constant<Bits<16>>,
@@ -173,6 +200,9 @@ impl<
     const BUCKETS_LOG2: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
+    const LISTS_LOG2: usize,
+    const FLIGHT_LOG2: usize,
 >
     Matcher<
         BEAT_BITS,
@@ -195,6 +225,9 @@ impl<
         BUCKETS_LOG2,
         PATTERN_BITS,
         PATTERNS_LOG2,
+        HEADER_LIST_BITS,
+        LISTS_LOG2,
+        FLIGHT_LOG2,
     >
 {
     /// The matcher of a geometry whose sizes are the parameters; filter, index and patterns lie in RAM of style
@@ -211,6 +244,9 @@ impl<
             tlast: Signal::default(),
             command: Signal::default(),
             length: Signal::default(),
+            entered: Signal::default(),
+            vector_valid: Signal::default(),
+            vector_line: Signal::default(),
             classified: Signal::default(),
             cleared: Signal::default(),
             out_valid: Signal::default(),
@@ -224,7 +260,9 @@ impl<
             region: Region::default(),
             lookup: Lookup::new(geometry, tables),
             compare: Compare::new(geometry, tables),
+            headers: Headers::new(geometry, tables),
             collect: Collect::default(),
+            coming: DFF::default(),
             filter_waits: DFF::default(),
             index_waits: DFF::default(),
             owed: DFF::default(),
@@ -234,6 +272,8 @@ impl<
             hurry: DFF::default(),
             begins: Signal::default(),
             one: Constant::new(1u64.to_bits()),
+            enters: Constant::new(1u64.to_bits()),
+            known_at: Constant::new((KNOWN_AFTER as u64 - 1).to_bits()),
             beats_log2: Constant::new(u64::from(geometry.beats_per_line().ilog2()).to_bits()),
             most: Constant::new((backlog_max(geometry) as u64).to_bits()),
             beat_at: Constant::new(((LINE_BITS - BEAT_BITS) as u64).to_bits()),
@@ -262,6 +302,9 @@ impl<
     const BUCKETS_LOG2: usize,
     const PATTERN_BITS: usize,
     const PATTERNS_LOG2: usize,
+    const HEADER_LIST_BITS: usize,
+    const LISTS_LOG2: usize,
+    const FLIGHT_LOG2: usize,
 > Logic
     for Matcher<
         BEAT_BITS,
@@ -284,11 +327,14 @@ impl<
         BUCKETS_LOG2,
         PATTERN_BITS,
         PATTERNS_LOG2,
+        HEADER_LIST_BITS,
+        LISTS_LOG2,
+        FLIGHT_LOG2,
     >
 {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, filter_waits, index_waits, owed, paid, under_way, backlog, hurry);
+        dff_setup!(self, clock, coming, filter_waits, index_waits, owed, paid, under_way, backlog, hurry);
         self.tap.clock.next = self.clock.val();
         self.filter.clock.next = self.clock.val();
         self.survivors.clock.next = self.clock.val();
@@ -296,6 +342,7 @@ impl<
         self.region.clock.next = self.clock.val();
         self.lookup.clock.next = self.clock.val();
         self.compare.clock.next = self.clock.val();
+        self.headers.clock.next = self.clock.val();
         self.collect.clock.next = self.clock.val();
         self.tap.reset.next = self.reset.val();
         self.filter.reset.next = self.reset.val();
@@ -304,6 +351,7 @@ impl<
         self.region.reset.next = self.reset.val();
         self.lookup.reset.next = self.reset.val();
         self.compare.reset.next = self.reset.val();
+        self.headers.reset.next = self.reset.val();
         self.collect.reset.next = self.reset.val();
 
         self.tap.tdata.next = self.tdata.val();
@@ -325,7 +373,12 @@ impl<
         self.survivors.m_axis_tready.next = self.issue.s_axis_tready.val();
         self.issue.arrived.next = self.tap.arrived.val();
         self.issue.go.next = self.lookup.go.val();
-        self.issue.busy.next = self.region.busy.val() | self.lookup.busy.val();
+        self.issue.busy.next = self.region.busy.val() | self.lookup.busy.val() | self.compare.busy.val();
+        self.coming.d.next = self.coming.q.val() << 1;
+        if self.entered.val() {
+            self.coming.d.next = (self.coming.q.val() << 1) | self.enters.val();
+        }
+        self.issue.known.next = self.coming.q.val().get_bit(self.known_at.val().index());
         self.region.write.next = self.tap.valid.val();
         self.region.number.next = self.tap.beat.val().number;
         self.region.data.next = self.tap.line.val().get_bits::<BEAT_BITS>(self.beat_at.val().index());
@@ -341,11 +394,21 @@ impl<
         self.compare.number.next = self.lookup.number.val();
         self.compare.command.next = self.region.command.val();
         self.compare.operand.next = self.region.operand.val();
-        self.collect.valid.next = self.compare.valid.val();
-        self.collect.hit.next = self.compare.hit.val();
-        self.collect.is_end.next = self.compare.is_end.val();
-        self.collect.overflow.next = self.compare.overflow.val();
-        self.collect.number.next = self.compare.out_number.val();
+        self.headers.vector_valid.next = self.vector_valid.val();
+        self.headers.vector_line.next = self.vector_line.val();
+        self.headers.valid.next = self.compare.valid.val();
+        self.headers.hit.next = self.compare.hit.val();
+        self.headers.is_end.next = self.compare.is_end.val();
+        self.headers.overflow.next = self.compare.overflow.val();
+        self.headers.number.next = self.compare.out_number.val();
+        self.headers.header_list.next = self.compare.header_list.val();
+        self.headers.command.next = self.region.command.val();
+        self.headers.operand.next = self.region.operand.val();
+        self.collect.valid.next = self.headers.out_valid.val();
+        self.collect.hit.next = self.headers.out_hit.val();
+        self.collect.is_end.next = self.headers.out_is_end.val();
+        self.collect.overflow.next = self.headers.out_overflow.val();
+        self.collect.number.next = self.headers.out_number.val();
         self.out_valid.next = self.collect.out_valid.val();
         self.out_count.next = self.collect.out_count.val();
         self.out_ids.next = self.collect.out_ids.val();
@@ -386,6 +449,7 @@ impl<
         }
         self.cleared.next = self.paid.q.val();
         if self.reset.val() {
+            self.coming.d.next = 0.into();
             self.filter_waits.d.next = false;
             self.index_waits.d.next = false;
             self.owed.d.next = false;

@@ -109,8 +109,9 @@ clocked! {
     [const A: usize, const B: usize, const C: usize, const D: usize, const E: usize, const F: usize, const G: usize]
         super::region::Region<A, B, C, D, E, F, G>;
     [const A: usize, const B: usize, const C: usize, const D: usize] super::lookup::Lookup<A, B, C, D>;
-    [const A: usize, const B: usize, const C: usize, const D: usize, const E: usize]
-        super::compare::Compare<A, B, C, D, E>;
+    [const A: usize, const B: usize, const C: usize, const D: usize, const E: usize, const F: usize]
+        super::compare::Compare<A, B, C, D, E, F>;
+    [const A: usize, const B: usize, const C: usize, const D: usize] super::headers::Headers<A, B, C, D>;
     [] super::collect::Collect;
     [] super::LineMatcher;
     [] super::LabMatcher;

@@ -172,7 +172,7 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         ("signatures without a pattern".to_owned(), report.without_pattern.to_string()),
     ]);
     if report.patterns > 0 {
-        let PayloadReport { patterns, patterns_total, windows, windows_total, passes, left } =
+        let PayloadReport { patterns, patterns_total, windows, windows_total, passes, left, listed } =
             &report.payload;
         let passes = format!("{:.4} %", 100.0 * passes.iter().sum::<f64>());
         rows.extend([
@@ -182,6 +182,13 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
             ("patterns sought by the host: no room".to_owned(), left.no_room.to_string()),
             ("buckets of the window index".to_owned(), of(*windows, *windows_total)),
             ("random bytes that pass the filter".to_owned(), passes),
+            ("header lists of patterns".to_owned(), of(listed.lists, listed.lists_total)),
+            ("patterns with a wider list than their rules".to_owned(), listed.wide.to_string()),
+            (
+                "patterns reported for any packet, as their rules ask".to_owned(),
+                listed.any_packet.to_string(),
+            ),
+            ("patterns reported for any packet: no room for a list".to_owned(), listed.no_room.to_string()),
         ]);
     }
     rows.extend([

@@ -110,7 +110,7 @@ impl Live {
         let Secrets { hash: secret, window } = secrets(options.seed, geometry)?;
         let hash = ByteHash::new(&secret);
         let mut numbered = Numbers::default().next(&expanded);
-        let payload = Payload::new(geometry, window, &mut numbered.metadata);
+        let payload = Payload::new(geometry, window, &numbered.entries, &mut numbered.metadata);
         let tables = place(&numbered.entries, &expanded, &hash, geometry)?;
         let (numbers, metadata) = (numbered.numbers, Arc::new(numbered.metadata));
         Ok(Self { geometry, secret, hash, tables, numbers, payload, metadata, version: FIRST_VERSION })
@@ -152,7 +152,7 @@ impl Live {
     pub fn update(&mut self, rules: &RuleSet) -> Result<Update, CompileError> {
         let expanded = Expanded::new(rules, self.geometry)?;
         let mut numbered = self.numbers.next(&expanded);
-        let payload = self.payload.next(&mut numbered.metadata);
+        let payload = self.payload.next(&numbered.entries, &mut numbered.metadata);
         let mut counts = Counts::default();
         let changes = match self.change_entries(&numbered.entries, &mut counts) {
             Some(changes) => changes,

@@ -74,7 +74,7 @@ pub fn compile(
 ) -> Result<Compiled, CompileError> {
     let mut expanded = Expanded::new(rules, geometry)?;
     let Secrets { hash: secret, window } = secrets(options.seed, geometry)?;
-    let payload = Payload::new(geometry, window, &mut expanded.metadata);
+    let payload = Payload::new(geometry, window, &expanded.entries, &mut expanded.metadata);
     let hash = ByteHash::new(&secret);
     let fitted = Fitted::new(expanded.entries.clone(), &hash, geometry);
     let tcam = fitted.placement.left();

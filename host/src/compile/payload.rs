@@ -4,25 +4,30 @@
 //! ([`crate::engine::host::fast_pattern`]). Patterns that are equal are one. On the card are those of three bytes and more
 //! whose window is rare in usual traffic, as many as it holds, the rarest first; the others are left to the host,
 //! which seeks them in packets that satisfy a header of their signatures. Whichever of both finds a pattern, the host
-//! goes on the same way, so it changes no answer.
+//! goes on the same way, so it changes no answer. The card reports a pattern for packets alone that satisfy a header of
+//! its signatures, or nearly ([`mod@headers`]).
 
+mod headers;
 mod window;
 mod worst;
 
 #[cfg(test)]
 mod tests;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
+use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::Geometry;
+use wiresift_abi::payload::headers::{Header, HeaderLists, NO_LIST};
 use wiresift_abi::payload::{self, CLASSES, Class, SECRET_ROWS, Secret, Tables, backlog_max, memories};
 
 pub use worst::Worst;
 
 use crate::engine::host::sought_pattern;
 use crate::metadata::{Metadata, TAKES_AWAY};
+use headers::{Conditions, Cover};
 use window::{Choice, Chooser, folded};
 
 /// Patterns whose window ends with a larger share of the bytes of usual traffic are left to the host. The card compares one
@@ -37,11 +42,28 @@ pub struct Payload {
     geometry: &'static Geometry,
     secret: Secret,
     tables: Tables,
+    header_lists: HeaderLists,
     /// Every pattern that leads to signatures, in order of these.
     texts: Vec<Text>,
     /// Those that the card has, by its numbers.
     stored: Vec<Stored>,
     left: LeftToHost,
+    listed: Listed,
+}
+
+/// How patterns on the card go with header lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Header lists.
+    pub lists: usize,
+    /// Header lists that there is room for.
+    pub lists_total: usize,
+    /// Patterns whose list lets more packets through than the headers of their rules.
+    pub wide: usize,
+    /// Patterns that are reported for every packet, as their rules ask.
+    pub any_packet: usize,
+    /// Patterns that are reported for every packet because there was no room for their list.
+    pub no_room: usize,
 }
 
 /// A pattern as rules ask for it.
@@ -86,22 +108,31 @@ pub struct PayloadReport {
     pub passes: [f64; CLASSES.len()],
     /// Patterns that the host seeks.
     pub left: LeftToHost,
+    /// Their header lists.
+    pub listed: Listed,
 }
 
 impl Payload {
-    /// The patterns of rules for an empty card; notes in the metadata which are on it.
-    pub fn new(geometry: &'static Geometry, secret: Secret, metadata: &mut Metadata) -> Self {
+    /// The patterns of rules for an empty card; notes in the metadata which are on it. The numbers in the entries are those
+    /// of the metadata.
+    pub fn new(
+        geometry: &'static Geometry,
+        secret: Secret,
+        entries: &[Entry],
+        metadata: &mut Metadata,
+    ) -> Self {
         let wanted = wanted(metadata);
-        let payload = Self::place(geometry, secret, texts(&wanted), None);
+        let mut payload = Self::place(geometry, secret, texts(&wanted), None);
+        payload.list(&HeaderLists::empty(geometry), &Conditions::new(entries, metadata), &wanted);
         payload.note(&wanted, metadata);
         payload
     }
 
     /// The patterns of other rules for the same card: what stays keeps its place.
-    pub fn next(&self, metadata: &mut Metadata) -> Self {
+    pub fn next(&self, entries: &[Entry], metadata: &mut Metadata) -> Self {
         let wanted = wanted(metadata);
         let texts = texts(&wanted);
-        let next = if texts == self.texts {
+        let mut next = if texts == self.texts {
             self.clone()
         } else {
             let Self { geometry, secret, .. } = *self;
@@ -110,6 +141,7 @@ impl Payload {
             let anew = (next.left.no_room > 0).then(|| Self::place(geometry, secret, texts, None));
             anew.filter(|anew| anew.left.no_room < next.left.no_room).unwrap_or(next)
         };
+        next.list(&self.header_lists, &Conditions::new(entries, metadata), &wanted);
         next.note(&wanted, metadata);
         next
     }
@@ -153,18 +185,46 @@ impl Payload {
             Stored { number, text: *text, pattern: pattern.clone() }
         });
         let stored = stored.collect();
-        Self { geometry, secret, tables, texts, stored, left }
+        let header_lists = HeaderLists::empty(geometry);
+        Self { geometry, secret, tables, header_lists, texts, stored, left, listed: Listed::default() }
+    }
+
+    /// Gives every pattern on the card its header list; those of `before` keep their numbers.
+    fn list(&mut self, before: &HeaderLists, conditions: &Conditions<'_>, wanted: &[Wanted]) {
+        let most = self.geometry.payload.headers_a_list;
+        let covers: Vec<Cover> =
+            self.stored.iter().map(|stored| conditions.cover(&wanted[stored.text].places, most)).collect();
+        let lists: Vec<Vec<Header>> = covers.iter().map(|cover| cover.headers.clone()).collect();
+        let (header_lists, numbers) = before.next(&lists);
+        let count = |what: &dyn Fn(&Cover, u16) -> bool| {
+            covers.iter().zip(&numbers).filter(|(cover, number)| what(cover, **number)).count()
+        };
+        self.listed = Listed {
+            lists: header_lists.used(),
+            lists_total: header_lists.room(),
+            wide: count(&|cover, number| cover.is_wide && number != NO_LIST),
+            any_packet: count(&|cover, _| cover.headers.is_empty()),
+            no_room: count(&|cover, number| !cover.headers.is_empty() && number == NO_LIST),
+        };
+        let numbers: FxHashMap<u32, u16> =
+            self.stored.iter().map(|stored| stored.number).zip(numbers).collect();
+        self.tables.set_header_lists(|number| numbers.get(&number).copied().unwrap_or(NO_LIST));
+        self.header_lists = header_lists;
     }
 
     /// Says in the metadata what the card's numbers mean.
-    fn note(&self, wanted: &[(Text, u32)], metadata: &mut Metadata) {
-        let place = |stored: &Stored| (stored.number, wanted[stored.text].1);
+    fn note(&self, wanted: &[Wanted], metadata: &mut Metadata) {
+        let place = |stored: &Stored| (stored.number, wanted[stored.text].places[0]);
         metadata.patterns = self.stored.iter().map(place).collect();
     }
 
     /// The commands that write everything into empty tables; none where there is no pattern.
     pub fn commands(&self) -> Vec<Line> {
-        if self.stored.is_empty() { Vec::new() } else { lines(&self.tables.commands()) }
+        if self.stored.is_empty() {
+            return Vec::new();
+        }
+        let lists = self.header_lists.changes(&HeaderLists::empty(self.geometry));
+        lines(&[lists, self.tables.commands()].concat())
     }
 
     /// The commands that make these patterns of those `before`, on a card that was loaded with [`Self::commands`] once.
@@ -176,7 +236,7 @@ impl Payload {
             let secret = secret.filter(|command| command.opcode == Opcode::WriteWindowSecret);
             commands = secret.chain(commands).collect();
         }
-        lines(&commands)
+        lines(&[self.header_lists.changes(&before.header_lists), commands].concat())
     }
 
     /// Comparisons that a beat of the hardest payload costs.
@@ -211,6 +271,7 @@ impl Payload {
             windows_total: self.tables.windows_max(),
             passes: CLASSES.map(|class| memories(class, sizes).map(|memory| set[memory] / words).product()),
             left: self.left,
+            listed: self.listed,
         }
     }
 
@@ -233,26 +294,35 @@ impl Payload {
     }
 }
 
-/// Different patterns that lead to signatures which some header can satisfy, each with the place of the first one.
-fn wanted(metadata: &Metadata) -> Vec<(Text, u32)> {
+/// A pattern that leads to signatures which some header can satisfy.
+struct Wanted {
+    text: Text,
+    /// Places of the signatures, ascending; at least one.
+    places: Vec<u32>,
+}
+
+/// Every such pattern, in order of its first signature.
+fn wanted(metadata: &Metadata) -> Vec<Wanted> {
     let mut has_header = vec![false; metadata.signatures.len()];
     for mention in metadata.headers.iter().flatten().filter(|mention| **mention & TAKES_AWAY == 0) {
         has_header[*mention as usize] = true;
     }
-    let mut seen: FxHashSet<Text> = FxHashSet::default();
-    let mut wanted = Vec::new();
+    let mut seen: FxHashMap<Text, usize> = FxHashMap::default();
+    let mut wanted: Vec<Wanted> = Vec::new();
     for (place, signature) in metadata.signatures.iter().enumerate().filter(|(place, _)| has_header[*place]) {
         let Some(pattern) = sought_pattern(signature) else { continue };
         let text = Text { bytes: pattern.bytes.to_vec(), nocase: pattern.nocase };
-        if seen.insert(text.clone()) {
-            wanted.push((text, place as u32));
+        let at = *seen.entry(text.clone()).or_insert(wanted.len());
+        match wanted.get_mut(at) {
+            Some(wanted) => wanted.places.push(place as u32),
+            None => wanted.push(Wanted { text, places: vec![place as u32] }),
         }
     }
     wanted
 }
 
-fn texts(wanted: &[(Text, u32)]) -> Vec<Text> {
-    wanted.iter().map(|(text, _)| text.clone()).collect()
+fn texts(wanted: &[Wanted]) -> Vec<Text> {
+    wanted.iter().map(|wanted| wanted.text.clone()).collect()
 }
 
 fn lines(commands: &[Command]) -> Vec<Line> {

@@ -61,7 +61,11 @@ impl Card {
                 (self.masks, self.slots, self.tcam) = Default::default();
             }
             Opcode::Commit => self.version = command.index,
-            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {
+            Opcode::WriteWindowSecret
+            | Opcode::WriteFilter
+            | Opcode::WriteWindow
+            | Opcode::WritePattern
+            | Opcode::WriteHeader => {
                 panic!("a command of the payload matcher")
             }
             Opcode::WriteSecret => self.secret.0[index] = Key::of(&data),

@@ -60,7 +60,11 @@ impl State {
             // The tables are looked at behind a COMMIT only.
             Opcode::Commit => {}
             // Of the card's payload matcher: here the host seeks all patterns.
-            Opcode::WriteWindowSecret | Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WritePattern => {}
+            Opcode::WriteWindowSecret
+            | Opcode::WriteFilter
+            | Opcode::WriteWindow
+            | Opcode::WritePattern
+            | Opcode::WriteHeader => {}
             Opcode::Clear => {
                 self.masks.fill(Key::default());
                 self.slots.clear();
