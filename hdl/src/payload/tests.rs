@@ -372,7 +372,7 @@ fn passes_the_gate_in_line() {
     let mut items = Vec::new();
     let loaded = load(&LINE, &mut rng, &patterns, &mut items);
     items.remove(0);
-    items.extend(packets(&LINE, &mut rng, &patterns, &loaded, 150, 0.35));
+    items.extend(packets(&LINE, &mut rng, &patterns, &loaded, 150, 0.25));
     driver.items = items.into();
     passes(
         "payload_matcher_line",
@@ -388,5 +388,5 @@ fn passes_the_gate_in_line() {
     );
     assert!(driver.items.is_empty() && driver.due.is_empty(), "{} left", driver.items.len());
     println!("{} answers, {} hits, {} flagged", driver.answered, driver.found, driver.flagged);
-    assert!(driver.found > 50 && driver.flagged < driver.answered / 5);
+    assert!(driver.found > 40 && driver.flagged < driver.answered / 5);
 }
