@@ -17,7 +17,9 @@ use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::geometry::Geometry;
 
 use super::layout::{BEAT_NUMBER_BITS, BYTES_BITS, Check, LANE_BITS, SIDE_BITS, Survivor};
-use super::survivors::QUEUE_COUNT;
+
+/// Bits of a number of elements: no more are inside than there are credits, so two counters are equal only where none is.
+const COUNT_BITS: usize = 8;
 
 /// The gate of the verification; `POSITION` is the bits of a byte's place in the buffer.
 #[derive(LogicBlock)]
@@ -44,9 +46,10 @@ pub struct Issue<const POSITION: usize> {
     pub check: Signal<Out, Check>,
     /// Place in the buffer of the first byte of its region; of a command, of its line.
     pub position: Signal<Out, Bits<POSITION>>,
-    /// Elements whose header is known, and whose end was not let in.
-    headers: DFF<Bits<QUEUE_COUNT>>,
-    ends: Signal<Local, Bit>,
+    /// Elements whose header is known, and elements whose end was let in: two counters, because the sum of one waits for
+    /// nothing, where one counter up and down would wait for `can`.
+    known_count: DFF<Bits<COUNT_BITS>>,
+    end_count: DFF<Bits<COUNT_BITS>>,
     held: DFF<Check>,
     held_position: DFF<Bits<POSITION>>,
     back: Signal<Local, Bits<BEAT_NUMBER_BITS>>,
@@ -57,7 +60,7 @@ pub struct Issue<const POSITION: usize> {
     ahead: Signal<Local, Bits<BYTES_BITS>>,
     after: Signal<Local, Bits<BYTES_BITS>>,
     one: Constant<Bits<BEAT_NUMBER_BITS>>,
-    one_header: Constant<Bits<QUEUE_COUNT>>,
+    one_element: Constant<Bits<COUNT_BITS>>,
     one_byte: Constant<Bits<BYTES_BITS>>,
     lane_log2: Constant<Bits<8>>,
     to_window: Constant<Bits<POSITION>>,
@@ -74,6 +77,7 @@ impl<const POSITION: usize> Issue<POSITION> {
     pub fn new(geometry: &Geometry) -> Self {
         let lane_log2 = geometry.beat_bytes.ilog2() as usize;
         assert!(POSITION == BEAT_NUMBER_BITS + lane_log2 && lane_log2 <= LANE_BITS);
+        assert!(geometry.packets_in_flight < 1 << COUNT_BITS);
         let sizes = &geometry.payload;
         let inside = sizes.region_bytes - sizes.region_after;
         assert!(inside < 1 << SIDE_BITS && inside <= geometry.beat_bytes);
@@ -90,8 +94,8 @@ impl<const POSITION: usize> Issue<POSITION> {
             known: Signal::default(),
             check: Signal::default(),
             position: Signal::default(),
-            headers: DFF::default(),
-            ends: Signal::default(),
+            known_count: DFF::default(),
+            end_count: DFF::default(),
             held: DFF::default(),
             held_position: DFF::default(),
             back: Signal::default(),
@@ -102,7 +106,7 @@ impl<const POSITION: usize> Issue<POSITION> {
             ahead: Signal::default(),
             after: Signal::default(),
             one: Constant::new(1u64.to_bits()),
-            one_header: Constant::new(1u64.to_bits()),
+            one_element: Constant::new(1u64.to_bits()),
             one_byte: Constant::new(1u64.to_bits()),
             lane_log2: Constant::new((lane_log2 as u64).to_bits()),
             to_window: Constant::new((inside as u64 - 1).to_bits()),
@@ -117,25 +121,24 @@ impl<const POSITION: usize> Issue<POSITION> {
 impl<const POSITION: usize> Logic for Issue<POSITION> {
     #[hdl_gen]
     fn update(&mut self) {
-        dff_setup!(self, clock, headers, held, held_position);
+        dff_setup!(self, clock, known_count, end_count, held, held_position);
         self.back.next = self.arrived.val() - self.s_axis_tdata.val().number;
         // Three quarters of the buffer back: what may still be in front of it takes less than the rest.
         self.is_late.next = self.back.val().get_bit(9) & self.back.val().get_bit(8);
         self.can.next = self.s_axis_tvalid.val()
             & self.go.val()
-            & self.headers.q.val().any()
+            & (self.known_count.q.val() != self.end_count.q.val())
             & (!self.s_axis_tdata.val().hit
                 | self.s_axis_tdata.val().last
                 | (self.back.val() != self.one.val()))
             & !(self.s_axis_tdata.val().command
                 & (self.busy.val() | (self.held.q.val().valid & self.held.q.val().hit)));
         self.s_axis_tready.next = self.can.val();
-        self.ends.next = self.can.val() & self.s_axis_tdata.val().end;
-        if self.known.val() & !self.ends.val() {
-            self.headers.d.next = self.headers.q.val() + self.one_header.val();
+        if self.known.val() {
+            self.known_count.d.next = self.known_count.q.val() + self.one_element.val();
         }
-        if self.ends.val() & !self.known.val() {
-            self.headers.d.next = self.headers.q.val() - self.one_header.val();
+        if self.can.val() & self.s_axis_tdata.val().end {
+            self.end_count.d.next = self.end_count.q.val() + self.one_element.val();
         }
         self.beat_at.next =
             bit_cast::<POSITION, BEAT_NUMBER_BITS>(self.s_axis_tdata.val().number) << self.lane_log2.val();
@@ -167,7 +170,8 @@ impl<const POSITION: usize> Logic for Issue<POSITION> {
         self.check.next = self.held.q.val();
         self.position.next = self.held_position.q.val();
         if self.reset.val() {
-            self.headers.d.next = 0.into();
+            self.known_count.d.next = 0.into();
+            self.end_count.d.next = 0.into();
             self.held.d.next.valid = false;
         }
     }

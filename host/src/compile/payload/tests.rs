@@ -6,8 +6,11 @@ use std::fmt::Write as _;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use wiresift_abi::entry::{self, Kind};
 use wiresift_abi::geometry::{LAB, LINE};
-use wiresift_abi::payload::{CLASS, FIRST, MORE, TAG, USED, place, probe};
+use wiresift_abi::payload::headers::{HEADER_HALF_BITS, HEADER_LSB};
+use wiresift_abi::payload::{CLASS, FIRST, MORE, TAG, USED, header_list_field, place, probe};
+use wiresift_abi::vector;
 
 use super::*;
 use crate::compile::live::Live;
@@ -89,6 +92,29 @@ impl SoftCard {
             }
         }
         hits
+    }
+
+    /// What the header list of a pattern asks for; `None` where it has none.
+    fn headers(&self, number: u32, geometry: &Geometry) -> Option<BTreeSet<Vec<u8>>> {
+        let pattern = self.read(Opcode::WritePattern, 0, 0, number as usize);
+        let list = pattern.get(header_list_field(&geometry.payload)) as usize;
+        let header = |n: usize| {
+            let halves = [2 * n, 2 * n + 1].map(|slot| self.read(Opcode::WriteHeader, 0, slot as u8, list));
+            let bytes = HEADER_HALF_BITS / 8;
+            halves.iter().flat_map(|half| half.0[..bytes].to_vec()).collect()
+        };
+        (list > 0).then(|| (0..geometry.payload.headers_a_list).map(header).collect())
+    }
+
+    /// Whether a pattern is reported for packets with that header vector.
+    fn lets_through(&self, number: u32, vector: &Line, geometry: &Geometry) -> bool {
+        let Some(headers) = self.headers(number, geometry) else { return true };
+        headers.into_iter().any(|header| {
+            let mut slot = Line::default();
+            slot.0[HEADER_LSB / 8..][..header.len()].copy_from_slice(&header);
+            let slot = slot.with(entry::KIND, Kind::Signature as u128);
+            Entry::from_slot(&slot, true).is_some_and(|entry| entry.matches(vector))
+        })
     }
 
     fn agrees(&self, number: u32, packet: &[u8], end: usize, geometry: &Geometry) -> bool {
@@ -215,4 +241,65 @@ fn what_is_frequent_or_short_or_repeats_itself_is_left_to_the_host() {
     assert_eq!(BTreeSet::from_iter(on_card), BTreeSet::from([3, 5]));
     let worst = compiled.payload.worst();
     assert_eq!((worst.comparisons, worst.payload.len()), (1, 4));
+}
+
+/// Rules that share a few patterns, each for a network and a port; one may ask for several ports.
+fn rules_with_headers(conditions: &[(u8, u16, u8)]) -> RuleSet {
+    let mut text = String::new();
+    for (sid, (pattern, port, network)) in (1..).zip(conditions) {
+        writeln!(
+            text,
+            "alert tcp any any -> 10.{network}.0.0/16 [{port},{}] (content:\"qz{pattern:02}#w!vj\"; sid:{sid};)",
+            port + 7
+        )
+        .unwrap();
+    }
+    parse_sources(&[Source::new("test.rules", text.as_bytes())], &BTreeMap::new()).unwrap()
+}
+
+#[test]
+fn header_lists_follow_rules_that_change_and_stop_no_packet_of_theirs() {
+    for (geometry, seed) in [(&LAB, 34), (&LINE, 35)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let random = |rng: &mut ChaCha8Rng| {
+            (rng.random_range(0..20), rng.random_range(1000..1010), rng.random_range(0..5))
+        };
+        let mut conditions: Vec<(u8, u16, u8)> = (0..40).map(|_| random(&mut rng)).collect();
+        let mut live =
+            Live::new(&rules_with_headers(&conditions), geometry, &Options { seed: Some(7) }).unwrap();
+        let mut card = SoftCard::default();
+        card.run(live.image().unwrap().lines(), geometry);
+        let (mut stopped, mut passed) = (0, 0);
+        for round in 0..30 {
+            let at = rng.random_range(0..conditions.len());
+            conditions[at] = random(&mut rng);
+            let update = live.update(&rules_with_headers(&conditions)).unwrap();
+            card.run(&update.commands, geometry);
+            let mut fresh = SoftCard::default();
+            fresh.run(live.image().unwrap().lines(), geometry);
+            for (number, place) in &live.metadata().patterns {
+                assert_eq!(
+                    card.headers(*number, geometry),
+                    fresh.headers(*number, geometry),
+                    "round {round}"
+                );
+                let pattern = conditions[*place as usize].0;
+                for (port, network) in (1000..1020u16).flat_map(|port| (0..6u8).map(move |n| (port, n))) {
+                    let vector = Line::default()
+                        .with(vector::DST, u128::from(u32::from_be_bytes([10, network, 0, 1])) << 96)
+                        .with(vector::DPORT, port.into())
+                        .with(vector::PROTO, 6)
+                        .with(vector::CLASS, (vector::Class::IP | vector::Class::PORTS).into());
+                    let is_asked_for = conditions.iter().any(|(other, first, net)| {
+                        *other == pattern && *net == network && [*first, first + 7].contains(&port)
+                    });
+                    let is_let_through = card.lets_through(*number, &vector, geometry);
+                    assert!(is_let_through || !is_asked_for, "{round}: {pattern} {port} {network}");
+                    *if is_let_through { &mut passed } else { &mut stopped } += 1;
+                }
+            }
+        }
+        println!("{}: {passed} let through, {stopped} stopped", geometry.name);
+        assert!(passed > 1000 && stopped > passed, "{passed} {stopped}");
+    }
 }
