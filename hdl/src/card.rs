@@ -5,13 +5,14 @@
 //!
 //!  m_axi_ar* <--.                                                              .--> m_axi_aw*, _w*
 //!  m_axi_r* --> Fetch -> Unpack -> Window -> Parser -> Classifier -> Pack -> Writer <-- m_axi_b*
-//!                            |       ^------- cleared ------'        ^  |       '--> irq_req
-//!                            |       '------- credit ---------------+--'        <--- irq_ack
-//!                            '------> Matcher ----------------------'
+//!                            |       ^         |                     ^  |       '--> irq_req
+//!                            |       |         '-- vectors --.       |  |       <--- irq_ack
+//!                            |       '-------- credit -------|-------|--'
+//!                            '-- beats ------------------> Matcher --'
 //! ```
 //!
-//! The way of a packet, block by block, and the ports of each are told in `docs/packet-path.md`. Both
-//! geometries are made from this one source.
+//! The pulse `cleared` goes from the classifier through the matcher to the window. The way of a packet, block by block,
+//! and the ports of each are told in `docs/packet-path.md`. Both geometries are made from this one source.
 
 use rust_hdl::core::prelude::*;
 use wiresift_abi::csr::ADDRESS_BITS;

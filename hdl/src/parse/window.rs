@@ -17,7 +17,8 @@
 //!
 //! Behind this block nothing stalls, so an element is let in only on a credit: `s_axis_tready` is a
 //! register that is high only while a credit is left for the beat it takes, be it a last one or not (the last one uses
-//! it up, and no other element comes before that), and while no CLEAR, WRITE_SECRET, WRITE_TCAM_HIGH or WRITE_WINDOW_SECRET is at work.
+//! it up, and no other element comes before that), and while no CLEAR, WRITE_SECRET, WRITE_TCAM_HIGH or
+//! WRITE_WINDOW_SECRET is at work.
 
 use rust_hdl::prelude::*;
 use wiresift_abi::bits::LINE_BYTES;

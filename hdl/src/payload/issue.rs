@@ -7,9 +7,10 @@
 //! known ------------------->'-------'
 //! ```
 //!
-//! Nothing of an element is let in before its header is on the way (`known`). A window waits for the beat behind its own, unless its own is the last of the packet; a command waits until no
-//! window is under way in front of it (`busy`), because what it writes is written at once. A window that comes too
-//! late, when the buffer may soon be written over, is dropped and says so.
+//! Nothing of an element is let in before its header is on the way (`known`). A window waits for the beat behind its
+//! own, unless its own is the last of the packet; a command waits until no window is under way in front of it (`busy`),
+//! because what it writes is written at once. A window that comes too late, when the buffer may soon be written over, is
+//! dropped and says so.
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
