@@ -183,7 +183,7 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
             ("buckets of the window index".to_owned(), of(*windows, *windows_total)),
             ("random bytes that pass the filter".to_owned(), passes),
             ("header lists of patterns".to_owned(), of(listed.lists, listed.lists_total)),
-            ("patterns with a wider list than their rules".to_owned(), listed.wide.to_string()),
+            ("patterns whose list may be wider than their rules".to_owned(), listed.wide.to_string()),
             (
                 "patterns reported for any packet, as their rules ask".to_owned(),
                 listed.any_packet.to_string(),

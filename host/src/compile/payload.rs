@@ -58,7 +58,7 @@ pub struct Listed {
     pub lists: usize,
     /// Header lists that there is room for.
     pub lists_total: usize,
-    /// Patterns whose list lets more packets through than the headers of their rules.
+    /// Patterns whose list may let more packets through than the headers of their rules: some were joined or cut.
     pub wide: usize,
     /// Patterns that are reported for every packet, as their rules ask.
     pub any_packet: usize,

@@ -28,7 +28,8 @@ pub struct Conditions<'a> {
 pub struct Cover {
     /// Its headers, ascending; none where every packet is to be let through.
     pub headers: Vec<Header>,
-    /// It lets through packets that no rule of the pattern does, those aside that are taken away.
+    /// It may let through packets that no rule of the pattern does, those aside that are taken away: something was joined
+    /// or cut.
     pub is_wide: bool,
 }
 
