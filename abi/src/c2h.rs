@@ -1,8 +1,9 @@
 //! The C2H ring: 16-byte records, four to a line, written by the card in whole lines.
 //!
 //! A packet gives one [`VerdictRecord`] and, right behind it, up to two [`IdRecord`]s where signature
-//! headers matched, then up to two [`HitRecord`]s where patterns were found. Records stand in packet order. When nothing more is at hand the card fills the line up
-//! with [`RecordKind::Pad`] records and writes it, so a record never waits for the next packet.
+//! headers matched, then up to two [`HitRecord`]s where patterns were found, then a [`PresenceRecord`] where patterns of one or
+//! two bytes were. Records stand in packet order. When nothing more is at hand the card fills the line up with
+//! [`RecordKind::Pad`] records and writes it, so a record never waits for the next packet.
 //!
 //! The consumer knows a new record by its phase bit: 1 in the first lap of the ring, 0 in the second,
 //! and so on (NVMe 1.4, 4.6, "phase tag"). The ring is zero before the card is enabled.
@@ -29,6 +30,8 @@ pub const HITS_MAX: usize = 12;
 pub const IDS_PER_RECORD: usize = 3;
 /// Patterns in one record of patterns.
 pub const HITS_PER_RECORD: usize = 6;
+/// Presence bits in a record of them.
+pub const PRESENCE_BITS: usize = 96;
 /// Bits of the number of a pattern.
 pub const HIT_BITS: usize = 16;
 /// `acl` of a packet that no ACL rule matched.
@@ -47,6 +50,9 @@ pub const HITS_LSB: usize = IDS_LSB + IDS_BITS;
 /// Bits of the number of patterns.
 pub const HITS_BITS: usize = 4;
 
+/// Bit of a verdict's `control`: a [`PresenceRecord`] follows.
+pub const PRESENCE_BIT: usize = HITS_LSB + HITS_BITS;
+
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -62,6 +68,8 @@ pub enum RecordKind {
     Committed = 3,
     /// [`HitRecord`].
     Hits = 4,
+    /// [`PresenceRecord`].
+    Presence = 5,
 }
 
 /// What the card answers for one packet.
@@ -78,7 +86,7 @@ pub struct VerdictRecord {
     pub length: u16,
     /// Version of the tables that decided it.
     pub version: u16,
-    /// Phase, kind, number of ids and number of patterns that follow.
+    /// Phase, kind, number of ids and number of patterns that follow, and whether presence bits do.
     pub control: u16,
 }
 
@@ -106,7 +114,20 @@ pub struct HitRecord {
     pub control: u16,
 }
 
+/// Which patterns of one or two bytes are in a packet ([`crate::payload::short`]); at least one is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct PresenceRecord {
+    /// Bit `n % 32` of word `n / 32`: pattern `n`.
+    pub words: [u32; PRESENCE_BITS / 32],
+    /// Low half of the sequence number of the packet.
+    pub sequence: u16,
+    /// Phase and kind.
+    pub control: u16,
+}
+
 const _: () = assert!(size_of::<VerdictRecord>() == RECORD_BYTES);
+const _: () = assert!(size_of::<PresenceRecord>() == RECORD_BYTES && PRESENCE_BIT < 16);
 const _: () = assert!(size_of::<IdRecord>() == RECORD_BYTES);
 const _: () = assert!(IDS_MAX.is_multiple_of(IDS_PER_RECORD));
 const _: () = assert!(IDS_MAX / IDS_PER_RECORD < LINE_RECORDS);
@@ -138,6 +159,7 @@ pub const fn kind(control: u16) -> Option<RecordKind> {
         2 => Some(RecordKind::Ids),
         3 => Some(RecordKind::Committed),
         4 => Some(RecordKind::Hits),
+        5 => Some(RecordKind::Presence),
         _ => None,
     }
 }
@@ -155,6 +177,11 @@ pub const fn verdict_control(ids: usize, hits: usize, phase: bool) -> u16 {
 /// Number of patterns in a verdict's `control`.
 pub const fn hits(control: u16) -> usize {
     ((control >> HITS_LSB) & ((1 << HITS_BITS) - 1)) as usize
+}
+
+/// Whether presence bits follow a verdict, by its `control`.
+pub const fn has_presence(control: u16) -> bool {
+    control >> PRESENCE_BIT & 1 == 1
 }
 
 /// The line that the card writes to the host's memory so that the host need not read registers.

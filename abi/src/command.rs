@@ -32,7 +32,7 @@ const _: () = assert!(2 * entry::TCAM_HALF_BITS <= DATA_BITS);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Opcode {
-    /// Empties every table, the TCAM, the payload filter and the window index, and sets every mask to
+    /// Empties every table, the TCAM, the payload filter, the window index and the short patterns, and sets every mask to
     /// zero. The packets behind it wait until the deepest of them is empty (one cycle a bucket).
     Clear = 1,
     /// Writes a slot of table `table`: slot `slot`, bucket `index`, data as in [`crate::entry`].
@@ -69,10 +69,12 @@ pub enum Opcode {
     /// Writes half of a header of header list `index` ([`crate::payload::headers`]): `slot` is twice the place of the
     /// header in the list, and one more for the high half. A pattern that names the list sees each half at once.
     WriteHeader = 13,
+    /// Says which short patterns byte `index` begins and ends ([`crate::payload::short`]).
+    WriteShort = 14,
 }
 
 /// Every opcode.
-pub const OPCODES: [Opcode; 13] = [
+pub const OPCODES: [Opcode; 14] = [
     Opcode::Clear,
     Opcode::WriteSlot,
     Opcode::WriteMask,
@@ -86,6 +88,7 @@ pub const OPCODES: [Opcode; 13] = [
     Opcode::WriteWindow,
     Opcode::WritePattern,
     Opcode::WriteHeader,
+    Opcode::WriteShort,
 ];
 
 /// A command, taken apart.
@@ -203,6 +206,7 @@ impl Command {
                 slot(2 * geometry.payload.headers_a_list)?;
                 index(1 << geometry.payload.header_lists_log2)
             }
+            Opcode::WriteShort => index(payload::short::OCTETS),
         }
     }
 }
@@ -231,6 +235,7 @@ mod tests {
         command.table = 24;
         assert_eq!(Command::from_line(&command.to_line(), &LINE), Err(CommandError::Table(24)));
         for opcode in [
+            Opcode::WriteShort,
             Opcode::WriteHeader,
             Opcode::WritePattern,
             Opcode::WriteWindow,

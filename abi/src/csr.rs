@@ -119,7 +119,7 @@ counters! {
     Commands "COMMANDS" "Commands taken from the ring.";
     Verdicts "VERDICTS" "Verdict records handed to the C2H writer.";
     PacketsDiscarded "PACKETS_DISCARDED" "Packets discarded by a stop or a halt.";
-    IdRecords "ID_RECORDS" "Records of ids or of patterns handed to the C2H writer.";
+    IdRecords "ID_RECORDS" "Records of ids, of patterns or of presence bits handed to the C2H writer.";
     PadRecords "PAD_RECORDS" "Pad records.";
     C2hLines "C2H_LINES" "Lines written to the C2H ring.";
     StatusLines "STATUS_LINES" "Status lines written.";

@@ -46,7 +46,7 @@ fn write(text: &mut String) -> core::fmt::Result {
     }
     writeln!(text, "\n## Geometries\n\n| | {} |", geometry::ALL.map(|g| g.name).join(" | "))?;
     writeln!(text, "|---|{}", "---|".repeat(geometry::ALL.len()))?;
-    let rows: [(&str, Size); 22] = [
+    let rows: [(&str, Size); 23] = [
         ("bytes in a beat", |g| g.beat_bytes),
         ("narrow tables", |g| g.narrow_tables),
         ("buckets of a way of a narrow table", |g| 1 << g.narrow_buckets_log2),
@@ -69,6 +69,7 @@ fn write(text: &mut String) -> core::fmt::Result {
         ("payload: those behind the window", |g| g.payload.region_after),
         ("payload: header lists", |g| 1 << g.payload.header_lists_log2),
         ("payload: headers of a list", |g| g.payload.headers_a_list),
+        ("payload: patterns of one or two bytes", |g| g.payload.short_patterns),
     ];
     for (name, value) in rows {
         write!(text, "| {name} |")?;

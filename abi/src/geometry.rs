@@ -60,6 +60,8 @@ pub struct PayloadSizes {
     pub header_lists_log2: u32,
     /// Headers of a list, all of which are compared in one cycle.
     pub headers_a_list: usize,
+    /// Patterns of one or two bytes: each has a presence bit.
+    pub short_patterns: usize,
 }
 
 impl PayloadSizes {
@@ -105,6 +107,7 @@ pub const LINE: Geometry = Geometry {
         region_after: 12,
         header_lists_log2: 12,
         headers_a_list: 4,
+        short_patterns: 96,
     },
 };
 
@@ -134,6 +137,7 @@ pub const LAB: Geometry = Geometry {
         region_after: 4,
         header_lists_log2: 8,
         headers_a_list: 2,
+        short_patterns: 8,
     },
 };
 

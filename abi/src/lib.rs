@@ -12,9 +12,9 @@
 //! 4. [`vector`]: the header vector that the parser extracts, its flags, and the exact parsing rules.
 //! 5. [`hash`]: the keyed hash that finds a bucket.
 //! 6. [`entry`]: what a slot of a masked table and an entry of the TCAM hold.
-//! 7. [`payload`]: the patterns sought in packets: filter, window index, and what a pattern is stored as.
+//! 7. [`payload`]: the patterns sought in packets: filter, window index, what a pattern is stored as, and presence bits.
 //! 8. [`command`]: the lines that change tables, in the same ring as packets.
-//! 9. [`c2h`]: verdict records and id records in the C2H ring, and the status line.
+//! 9. [`c2h`]: verdict records, what follows them in the C2H ring, and the status line.
 //! 10. [`image`]: the rule image, the file that the compiler writes and the loader reads.
 //! 11. [`pci`]: what the card is on the PCI bus.
 //!
@@ -41,4 +41,4 @@ pub mod vector;
 
 /// Version of everything declared in this crate. It stands in a register of the card and in every
 /// rule image; driver and loader refuse another one. Any change of a layout raises it.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;

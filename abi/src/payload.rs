@@ -4,7 +4,8 @@
 //! of a packet the card hashes the three windows that end there and looks the hashes up in the *filter* (bitmaps).
 //! What survives is looked up in the *window index*, which leads to the patterns with that window; these are
 //! compared with the packet, byte by byte, in a *region* around the window. A pattern that is there is reported where the
-//! packet satisfies its *header list* ([`headers`]). The whole is told in `docs/payload-matcher.md`.
+//! packet satisfies its *header list* ([`headers`]). Patterns of one or two bytes have no window: each has a bit that
+//! says whether it is in the packet ([`short`]). The whole is told in `docs/payload-matcher.md`.
 //!
 //! The hash of a window is the cyclic polynomial of Cohen (1997): each byte, folded ([`fold`]), gives a linear
 //! function of its bits (eight secret rows), rotated by its distance from the end of the window, and all are added.
@@ -18,6 +19,7 @@ use crate::command::{Command, Opcode};
 use crate::geometry::{Geometry, PayloadSizes, WAYS};
 
 pub mod headers;
+pub mod short;
 mod tables;
 
 pub use tables::{PlaceError, Tables};
@@ -253,6 +255,8 @@ const _: () = {
         assert!(p.patterns_log2 as usize <= FIRST.bits && p.window_buckets_log2 <= 16);
         assert!(pattern_bits(p) <= crate::command::DATA_BITS && headers::header_list_bits(p) <= 16);
         assert!(headers::HEADER_HALF_BITS <= pattern_bits(p));
+        assert!(p.short_patterns <= crate::c2h::PRESENCE_BITS);
+        assert!(2 * p.short_patterns <= crate::command::DATA_BITS);
         // A region touches two beats, and reaches into the next beat at most.
         assert!(p.region_bytes <= g.beat_bytes && p.region_after <= g.beat_bytes);
         assert!(p.region_bytes - p.region_after >= Class::Eight.bytes());

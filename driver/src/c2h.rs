@@ -1,12 +1,13 @@
 //! The consuming side of the C2H ring: records taken by phase, everything in them checked.
 //!
-//! [`C2hRing`] reads memory, [`Checker`] judges records. The checker knows what may come next: the
-//! verdict of the next packet in flight, the ids that verdict announced, padding to the end of a
-//! line, or the answer to a COMMIT. Whatever else the card writes is an error that carries the
-//! offending value, and no verdict comes out of it.
+//! [`C2hRing`] reads memory, [`Checker`] judges records. The checker knows what may come next: the verdict of
+//! the next packet in flight, what that verdict announced (ids, patterns, presence bits), padding to the end
+//! of a line, or the answer to a COMMIT. Whatever else the card writes is an error that carries the offending
+//! value, and no verdict comes out of it.
 //!
-//! One thing is known only afterwards: a verdict that claims fewer ids than follow is contradicted by the next record. It is
-//! taken back where that one is there already; where the verdict is the last record there is, it is out by then.
+//! One thing is known only afterwards: a verdict that claims less than follows is contradicted by the next
+//! record. It is taken back where that one is there already; where the verdict is the last record there is,
+//! it is out by then.
 
 mod error;
 
@@ -14,8 +15,9 @@ use std::collections::VecDeque;
 
 use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::c2h::{
-    self, HITS_BITS, HITS_LSB, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_LSB, IDS_MAX,
-    IDS_PER_RECORD, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
+    self, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_LSB, IDS_MAX, IDS_PER_RECORD, IdRecord,
+    LINE_RECORDS, NO_RULE, PRESENCE_BIT, PRESENCE_BITS, PresenceRecord, RECORD_BYTES, RecordKind, StatusLine,
+    VerdictRecord,
 };
 use wiresift_abi::entry;
 use wiresift_abi::vector::Flags;
@@ -24,6 +26,9 @@ pub use error::RecordError;
 
 use crate::ring::{Consumer, RingSize};
 use crate::transport::DmaRegion;
+
+/// Words of presence bits.
+const PRESENCE_WORDS: usize = PRESENCE_BITS / 32;
 
 /// What the card answered for one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,7 @@ pub struct Verdict {
     ids_count: u8,
     hits: [u16; HITS_MAX],
     hits_count: u8,
+    presence: [u32; PRESENCE_WORDS],
 }
 
 impl Verdict {
@@ -54,6 +60,23 @@ impl Verdict {
     /// packet with [`Flags::OVERFLOW`].
     pub fn hits(&self) -> &[u16] {
         &self.hits[..usize::from(self.hits_count)]
+    }
+
+    /// Presence bits that are set, ascending: the patterns of one or two bytes that are in the packet, where
+    /// it has signature headers or is deferred.
+    pub fn presence(&self) -> impl Iterator<Item = u16> {
+        let mut words = self.presence;
+        std::iter::from_fn(move || {
+            let at = words.iter().position(|word| *word != 0)?;
+            let bit = words[at].trailing_zeros();
+            words[at] &= words[at] - 1;
+            Some((at as u32 * u32::BITS + bit) as u16)
+        })
+    }
+
+    /// All presence bits: bit `n % 32` of word `n / 32` is that of pattern `n`.
+    pub fn presence_words(&self) -> [u32; PRESENCE_WORDS] {
+        self.presence
     }
 }
 
@@ -85,22 +108,36 @@ const FLAGS_KNOWN: u16 = {
     }
     known & !Flags::HOST_ONLY
 };
-/// Bits of `control` in use: of a verdict, and of any other record.
-const VERDICT_CONTROL_KNOWN: u16 = (1 << (HITS_LSB + HITS_BITS)) - 1;
-const CONTROL_KNOWN: u16 = (1 << (IDS_LSB + IDS_BITS)) - 1;
+/// Bits of `control` in use.
+const fn control_known(kind: RecordKind) -> u16 {
+    let bits = match kind {
+        RecordKind::Verdict => PRESENCE_BIT + 1,
+        // It has no count.
+        RecordKind::Presence => IDS_LSB,
+        RecordKind::Pad | RecordKind::Ids | RecordKind::Committed | RecordKind::Hits => IDS_LSB + IDS_BITS,
+    };
+    (1 << bits) - 1
+}
 
-/// A verdict whose ids or patterns are still coming, and how many of each.
+/// A verdict of which something is still coming: so many ids and patterns, and presence bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Partial {
     verdict: Verdict,
     ids: usize,
     hits: usize,
+    has_presence: bool,
 }
 
 impl Partial {
-    /// The kind of record that has to come next.
-    fn kind(&self) -> RecordKind {
-        if self.ids > 0 { RecordKind::Ids } else { RecordKind::Hits }
+    /// The kind of record that has to come next, and what it is called; `None` where the verdict is whole.
+    fn awaits(&self) -> Option<(RecordKind, &'static str)> {
+        if self.ids > 0 {
+            Some((RecordKind::Ids, "an id record"))
+        } else if self.hits > 0 {
+            Some((RecordKind::Hits, "a record of patterns"))
+        } else {
+            self.has_presence.then_some((RecordKind::Presence, "a record of presence bits"))
+        }
     }
 }
 
@@ -148,7 +185,7 @@ impl Checker {
         self.sequence = self.sequence.wrapping_sub(1);
     }
 
-    /// The verdict in a record that is nothing but one, without ids and patterns, and in which everything is as
+    /// The verdict in a record that is nothing but one, with nothing behind it, and in which everything is as
     /// [`Self::take`] asks for it: what most records are, judged in few steps. Of any other record it says nothing.
     #[inline]
     pub fn take_plain(&mut self, index: u32, record: [u64; 2], posted: &impl Posted) -> Option<Verdict> {
@@ -181,6 +218,7 @@ impl Checker {
             ids_count: 0,
             hits: [0; HITS_MAX],
             hits_count: 0,
+            presence: [0; PRESENCE_WORDS],
         })
     }
 
@@ -191,8 +229,7 @@ impl Checker {
     pub fn take(&mut self, index: u32, record: [u64; 2], posted: &impl Posted) -> Result<Event, RecordError> {
         let control = (record[1] >> 48) as u16;
         let kind = match c2h::kind(control) {
-            Some(RecordKind::Verdict) if control & !VERDICT_CONTROL_KNOWN == 0 => RecordKind::Verdict,
-            Some(kind) if kind != RecordKind::Verdict && control & !CONTROL_KNOWN == 0 => kind,
+            Some(kind) if control & !control_known(kind) == 0 => kind,
             _ => return Err(RecordError::Control { index, control }),
         };
         if (index as usize).is_multiple_of(LINE_RECORDS) {
@@ -201,13 +238,12 @@ impl Checker {
         if self.is_padding && kind != RecordKind::Pad {
             return Err(RecordError::Kind { index, is: kind, should: "padding to the end of the line" });
         }
-        let is_list = matches!(kind, RecordKind::Ids | RecordKind::Hits);
-        match self.partial.as_ref().map(Partial::kind) {
-            Some(should) if should != kind => {
-                let should = if should == RecordKind::Ids { "an id record" } else { "a record of patterns" };
+        let is_part = matches!(kind, RecordKind::Ids | RecordKind::Hits | RecordKind::Presence);
+        match self.partial.as_ref().and_then(Partial::awaits) {
+            Some((awaited, should)) if awaited != kind => {
                 return Err(RecordError::Kind { index, is: kind, should });
             }
-            None if is_list => return Err(RecordError::Kind { index, is: kind, should: "a verdict" }),
+            None if is_part => return Err(RecordError::Kind { index, is: kind, should: "a verdict" }),
             _ => {}
         }
         let words = record.map(u64::to_le);
@@ -219,6 +255,7 @@ impl Checker {
             RecordKind::Verdict => self.verdict(index, bytemuck::cast(words), posted),
             RecordKind::Ids => self.ids(index, bytemuck::cast(words)),
             RecordKind::Hits => self.hits(index, bytemuck::cast(words)),
+            RecordKind::Presence => self.presence(index, bytemuck::cast(words)),
             RecordKind::Committed => self.committed(index, bytemuck::cast(words)),
         }
     }
@@ -269,8 +306,10 @@ impl Checker {
             ids_count: 0,
             hits: [0; HITS_MAX],
             hits_count: 0,
+            presence: [0; PRESENCE_WORDS],
         };
-        Ok(self.partly(Partial { verdict, ids: count, hits }))
+        let has_presence = c2h::has_presence(record.control);
+        Ok(self.partly(Partial { verdict, ids: count, hits, has_presence }))
     }
 
     fn ids(&mut self, index: u32, record: IdRecord) -> Result<Event, RecordError> {
@@ -308,7 +347,20 @@ impl Checker {
         Ok(self.partly(partial))
     }
 
-    /// Whether a record of a list has the number of the packet at hand.
+    fn presence(&mut self, index: u32, record: PresenceRecord) -> Result<Event, RecordError> {
+        let Some(mut partial) = self.partial else {
+            return Err(RecordError::Kind { index, is: RecordKind::Presence, should: "a verdict" });
+        };
+        self.part_of(index, record.sequence)?;
+        if record.words == [0; PRESENCE_WORDS] {
+            return Err(RecordError::NoPresence { index });
+        }
+        partial.verdict.presence = record.words;
+        partial.has_presence = false;
+        Ok(self.partly(partial))
+    }
+
+    /// Whether a part of a verdict has the number of the packet at hand.
     fn part_of(&self, index: u32, is: u16) -> Result<(), RecordError> {
         let should = self.sequence & 0xffff;
         if u32::from(is) == should {
@@ -319,7 +371,7 @@ impl Checker {
 
     /// A verdict is whole when nothing of it is missing.
     fn partly(&mut self, partial: Partial) -> Event {
-        if partial.ids + partial.hits > 0 {
+        if partial.awaits().is_some() {
             self.partial = Some(partial);
             return Event::Nothing;
         }

@@ -358,8 +358,8 @@ impl<T: Transport> Card<T> {
                         }
                     }
                     Err(error) => {
-                        if is_behind_verdict && error.is_list_of_nothing() {
-                            // The verdict before claimed fewer ids than there are.
+                        if is_behind_verdict && error.is_part_of_nothing() {
+                            // The verdict before claimed less than there is.
                             out.pop();
                             self.checker.ask_again();
                         }

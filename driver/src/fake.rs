@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::ABI_VERSION;
 use wiresift_abi::bits::Line;
+use wiresift_abi::c2h::PRESENCE_BITS;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{
     self, CONTROL_ENABLE, COUNTER_TABLE, COUNTERS, Counter, Csr, ErrorCode, STATUS_HALTED, STATUS_IDLE,
@@ -156,6 +157,17 @@ pub fn answer_by(packet: &[u8], tables: u64) -> (Option<u32>, Flags, Vec<u32>) {
 pub fn hits_by(packet: &[u8], tables: u64) -> Vec<u16> {
     let hash = fnv(0x9e37_79b9_7f4a_7c15 ^ tables, packet);
     (0..(hash >> 40) % 13).map(|n| (hash >> (13 + n)) as u16 & 0x7fff).collect()
+}
+
+/// The presence bits that it sets beside [`answer_by`]; as the card's, only where a packet has signature
+/// headers or is deferred.
+pub fn presence_by(packet: &[u8], tables: u64) -> [u32; PRESENCE_BITS / 32] {
+    let (_, flags, ids) = answer_by(packet, tables);
+    let hash = fnv(0x85eb_ca6b_27d4_eb4f ^ tables, packet);
+    if hash.is_multiple_of(3) || ids.is_empty() && flags.0 & Flags::DEFER == 0 {
+        return [0; PRESENCE_BITS / 32];
+    }
+    [7, 23, 39].map(|from| hash.rotate_right(from) as u32)
 }
 
 fn fnv(start: u64, bytes: &[u8]) -> u64 {
@@ -326,7 +338,7 @@ impl FakeCard {
         self
     }
 
-    /// The card that never names a pattern.
+    /// The card that never names a pattern, nor sets a presence bit.
     #[must_use]
     pub fn without_patterns(mut self) -> Self {
         self.is_without_patterns = true;
@@ -337,8 +349,9 @@ impl FakeCard {
     /// soon. Each is one that the driver can mend: late, lost and corrupt records, a halt, a hang, a reset by somebody
     /// else, a lost interrupt, doorbell or register read.
     ///
-    /// A record has no checksum, so only what the driver checks is damaged: of a rule's number it checks no more than
-    /// that it can be one, and that a verdict announces fewer ids than follow it may find out when the verdict is out.
+    /// A record has no checksum, so only what the driver checks is damaged: of a rule's number it checks no
+    /// more than that it can be one, and that a verdict announces less than follows it may find out when the
+    /// verdict is out.
     #[must_use]
     pub fn troubled(mut self, one_in: u32) -> Self {
         self.trouble = Some(one_in);
@@ -367,8 +380,8 @@ impl FakeCard {
         let soon = self.rng.random_range(0..200);
         let fault = match self.rng.random_range(0..11) {
             0 => {
-                // Version, and control without the numbers of ids and patterns.
-                let bit = [96..116, 123..128][usize::from(self.rng.random_ratio(1, 4))].clone();
+                // Version, and control without what says how much follows.
+                let bit = [96..116, 125..128][usize::from(self.rng.random_ratio(1, 4))].clone();
                 Fault::Damage { at: self.records + soon, mask: 1 << self.rng.random_range(bit) }
             }
             1 => Fault::LoseLine { at: self.lines + soon },

@@ -21,7 +21,8 @@ pub struct Tables {
     keys: BTreeMap<u16, [Line; 2]>,
     /// TCAM entries in use.
     tcam: BTreeMap<u16, Line>,
-    /// Secret, filter words, index and patterns of the payload matcher, by opcode, table, slot and index.
+    /// Secret, filter words, index, patterns, header lists and short patterns of the payload matcher, by
+    /// opcode, table, slot and index.
     payload: BTreeMap<(u8, u8, u8, u16), Line>,
     version: u16,
 }
@@ -62,9 +63,9 @@ impl Tables {
                 self.slots.clear();
                 self.keys.clear();
                 self.tcam.clear();
-                // A CLEAR empties filter and index; secret and patterns stay.
-                let emptied = [Opcode::WriteFilter as u8, Opcode::WriteWindow as u8];
-                self.payload.retain(|key, _| !emptied.contains(&key.0));
+                // A CLEAR empties filter, index and short patterns; secret, patterns and header lists stay.
+                let emptied = [Opcode::WriteFilter, Opcode::WriteWindow, Opcode::WriteShort];
+                self.payload.retain(|key, _| emptied.iter().all(|opcode| *opcode as u8 != key.0));
             }
             Opcode::WriteSlot if is_empty => drop(self.slots.remove(&(table, slot, index))),
             Opcode::WriteSlot => drop(self.slots.insert((table, slot, index), *line)),
@@ -79,14 +80,17 @@ impl Tables {
             Opcode::WriteTcamEntry if is_empty => drop(self.tcam.remove(&index)),
             Opcode::WriteTcamEntry => drop(self.tcam.insert(index, *line)),
             // Zero is what a CLEAR leaves there.
-            Opcode::WriteFilter | Opcode::WriteWindow if command.data == Line::default() => {
+            Opcode::WriteFilter | Opcode::WriteWindow | Opcode::WriteShort
+                if command.data == Line::default() =>
+            {
                 self.payload.remove(&(command.opcode as u8, table, slot, index));
             }
             Opcode::WriteWindowSecret
             | Opcode::WriteFilter
             | Opcode::WriteWindow
             | Opcode::WritePattern
-            | Opcode::WriteHeader => {
+            | Opcode::WriteHeader
+            | Opcode::WriteShort => {
                 self.payload.insert((command.opcode as u8, table, slot, index), *line);
             }
             Opcode::Commit => self.version = index,
@@ -142,12 +146,15 @@ mod tests {
             Command { table: 1, ..Command::new(Opcode::WriteFilter, 9) }.to_line(),
             command(Opcode::WriteWindow, 0, 1, 9, 1),
             command(Opcode::WritePattern, 0, 0, 9, 1),
+            command(Opcode::WriteShort, 0, 0, 9, 1),
+            command(Opcode::WriteShort, 0, 0, 255, 1),
+            Command::new(Opcode::WriteShort, 255).to_line(),
             command(Opcode::Commit, 0, 0, 9, 0),
         ];
         let tables = Tables::of(&LAB, &history);
         let commands = tables.commands();
-        // CLEAR, secret, mask, slot, three of the TCAM, four of the payload matcher, COMMIT.
-        assert_eq!(commands.len(), 12);
+        // CLEAR, secret, mask, slot, three of the TCAM, five of the payload matcher, COMMIT.
+        assert_eq!(commands.len(), 13);
         let mut cleared = tables.clone();
         cleared.run(&[command(Opcode::Clear, 0, 0, 0, 0)]);
         // CLEAR, both secrets, pattern, COMMIT.

@@ -2,14 +2,16 @@
 // output is taken, and keeps a line until it is taken.
 module proof(
     input clock, input reset, input valid, input commit, input silent, input [31:0] sequence_number,
-    input acl_valid, input has_id, input idle, input m_ready, input hits_valid, input has_hit, input overflow
+    input acl_valid, input has_id, input idle, input m_ready, input hits_valid, input has_hit, input overflow,
+    input many_hits, input deferred, input present
 );
     wire credit, m_valid;
     wire [511:0] m_data;
     top uut(.clock(clock), .reset(reset), .out_valid(valid), .out_commit(commit), .out_silent(silent),
-        .out_sequence(sequence_number), .out_length(16'd60), .out_flags(16'd0), .out_version(16'd1),
+        .out_sequence(sequence_number), .out_length(16'd60), .out_flags({1'b0, deferred, 14'd0}), .out_version(16'd1),
         .out_acl_valid(acl_valid), .out_acl(20'd5), .out_ids_count({3'd0, has_id}), .out_ids(120'd0),
-        .hits_valid(hits_valid), .hits_count({3'd0, has_hit}), .hits_ids(192'd0), .hits_overflow(overflow),
+        .hits_valid(hits_valid), .hits_count(many_hits ? 4'd7 : {3'd0, has_hit}), .hits_ids(192'd0), .hits_overflow(overflow),
+        .hits_present({4'd0, present}),
         .credit(credit), .records_log2(5'd8), .idle(idle),
         .m_axis_tdata(m_data), .m_axis_tvalid(m_valid), .m_axis_tready(m_ready));
 

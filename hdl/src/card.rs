@@ -32,7 +32,7 @@ use crate::parse::parser::Parser;
 use crate::parse::window::Window;
 use crate::payload::{Matcher, sized};
 use crate::prim::ram::RamStyle;
-use crate::ring::pack::Pack;
+use crate::ring::pack::{Pack, found_bits};
 use crate::ring::unpack::Unpack;
 
 const fn log2(size: usize) -> usize {
@@ -55,7 +55,8 @@ macro_rules! card_of {
             $geometry.narrow_buckets_log2 as usize,
             $geometry.wide_buckets_log2 as usize,
             $geometry.tcam_entries,
-            WAYS * $geometry.bucket_slots
+            WAYS * $geometry.bucket_slots,
+            found_bits($geometry.payload.short_patterns)
         )
     };
 }
@@ -66,7 +67,8 @@ pub type LineCard = card_of!(LINE);
 pub type LabCard = card_of!(LAB);
 
 /// The card; the parameters are bits and bytes of a beat, beats of a window, the sizes of read
-/// buffer, result FIFO and tables (powers of two; `_COUNT` is `_LOG2 + 1`), and those of [`Matcher`].
+/// buffer, result FIFO and tables (powers of two; `_COUNT` is `_LOG2 + 1`), bits of what is found in a packet, and those of
+/// [`Matcher`].
 #[derive(LogicBlock)]
 pub struct Card<
     const BEAT_BITS: usize,
@@ -80,6 +82,7 @@ pub struct Card<
     const WIDE_LOG2: usize,
     const ENTRIES: usize,
     const CANDIDATES: usize,
+    const FOUND: usize,
     const PAIRS: usize,
     const GROUPS: usize,
     const ENTRY: usize,
@@ -101,6 +104,8 @@ pub struct Card<
     const HEADER_LIST_BITS: usize,
     const LISTS_LOG2: usize,
     const FLIGHT_LOG2: usize,
+    const SHORT: usize,
+    const ROW: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -236,8 +241,10 @@ pub struct Card<
         HEADER_LIST_BITS,
         LISTS_LOG2,
         FLIGHT_LOG2,
+        SHORT,
+        ROW,
     >,
-    pack: Pack<RESULTS_LOG2, RESULTS_COUNT>,
+    pack: Pack<RESULTS_LOG2, RESULTS_COUNT, SHORT, FOUND>,
     write: Writer<BEAT_BITS, STRB_BITS>,
 }
 
@@ -267,6 +274,7 @@ impl<
     const WIDE_LOG2: usize,
     const ENTRIES: usize,
     const CANDIDATES: usize,
+    const FOUND: usize,
     const PAIRS: usize,
     const GROUPS: usize,
     const ENTRY: usize,
@@ -288,6 +296,8 @@ impl<
     const HEADER_LIST_BITS: usize,
     const LISTS_LOG2: usize,
     const FLIGHT_LOG2: usize,
+    const SHORT: usize,
+    const ROW: usize,
 >
     Card<
         BEAT_BITS,
@@ -301,6 +311,7 @@ impl<
         WIDE_LOG2,
         ENTRIES,
         CANDIDATES,
+        FOUND,
         PAIRS,
         GROUPS,
         ENTRY,
@@ -322,6 +333,8 @@ impl<
         HEADER_LIST_BITS,
         LISTS_LOG2,
         FLIGHT_LOG2,
+        SHORT,
+        ROW,
     >
 {
     /// A card whose sizes are the parameters; the RAM of the wide tables is of style `wide`, the hashes of all tables
@@ -409,6 +422,7 @@ impl<
     const WIDE_LOG2: usize,
     const ENTRIES: usize,
     const CANDIDATES: usize,
+    const FOUND: usize,
     const PAIRS: usize,
     const GROUPS: usize,
     const ENTRY: usize,
@@ -430,6 +444,8 @@ impl<
     const HEADER_LIST_BITS: usize,
     const LISTS_LOG2: usize,
     const FLIGHT_LOG2: usize,
+    const SHORT: usize,
+    const ROW: usize,
 > Logic
     for Card<
         BEAT_BITS,
@@ -443,6 +459,7 @@ impl<
         WIDE_LOG2,
         ENTRIES,
         CANDIDATES,
+        FOUND,
         PAIRS,
         GROUPS,
         ENTRY,
@@ -464,6 +481,8 @@ impl<
         HEADER_LIST_BITS,
         LISTS_LOG2,
         FLIGHT_LOG2,
+        SHORT,
+        ROW,
     >
 {
     #[hdl_gen]
@@ -625,6 +644,7 @@ impl<
         self.pack.hits_count.next = self.matcher.out_count.val();
         self.pack.hits_ids.next = self.matcher.out_ids.val();
         self.pack.hits_overflow.next = self.matcher.out_overflow.val();
+        self.pack.hits_present.next = self.matcher.out_present.val();
         self.pack.records_log2.next = self.csr.c2h_records_log2.val().get_bits::<5>(0);
         self.pack.idle.next = self.window.idle.val();
         self.write.s_axis_tdata.next = self.pack.m_axis_tdata.val();

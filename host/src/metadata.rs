@@ -24,6 +24,10 @@ pub struct Metadata {
     /// leads to; others may have the same pattern.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<(u32, u32)>,
+    /// The presence bits of the card's short patterns, ascending, each with the place of the first signature
+    /// that it leads to, likewise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub short_patterns: Vec<(u16, u32)>,
 }
 
 /// Added to the place of a signature in [`Metadata::headers`]: a packet that satisfies the header does not satisfy

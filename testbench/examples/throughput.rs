@@ -2,7 +2,8 @@
 //! throughput [-- [--matching | --dense | --near-miss | --patterns] [GEOMETRY [PACKETS [BYTES ..]]]]`.
 //!
 //! With `--matching` every packet matches an ACL rule and as many signature headers as one packet can report, in two
-//! tables: the most that traffic can ask of the classifier, the record packer and the bus. Without it nothing matches.
+//! tables, and has a presence bit set: the most that traffic can ask of the classifier and the bus, a line of records for each
+//! packet. Without it nothing matches.
 //!
 //! The others load the payload matcher, and tell how many packets it flagged because it could not look at all of them:
 //! - `--patterns`: a thousand patterns, one of which is in each packet.
@@ -26,6 +27,7 @@ use wiresift_abi::csr::Counter;
 use wiresift_abi::entry::{Entry, Kind, Ternary};
 use wiresift_abi::geometry::{Geometry, LINE, WAYS};
 use wiresift_abi::image::Image;
+use wiresift_abi::payload::short::{ShortPattern, ShortPatterns};
 use wiresift_abi::payload::{CHAIN_MAX, Class, Pattern, SECRET_ROWS, Secret, Tables};
 use wiresift_abi::vector::Flags;
 use wiresift_driver::{Card, Config};
@@ -187,6 +189,10 @@ fn measure(
     let mut commands = vec![Command::new(Opcode::Clear, 0)];
     if matching {
         commands.extend(everything(geometry)?);
+        // The EtherType of IPv4.
+        let short = ShortPattern::new(&[0x08, 0x00], false).ok_or("two bytes are a short pattern")?;
+        let none = ShortPatterns::empty(geometry);
+        commands.extend(none.next(&[short]).0.changes(&none));
     }
     commands.extend(windows(geometry, &traffic.patterns())?);
     commands.push(Command::new(Opcode::Commit, 1));
@@ -213,7 +219,9 @@ fn measure(
     let speed = (card.transport().cycles() - begin_cycles) as f64 / started.elapsed().as_secs_f64();
     let counters = card.card_counters()?.since(&base);
     card.transport().check()?;
-    let reported = verdicts.iter().all(|verdict| verdict.ids().len() == if matching { IDS_MAX } else { 0 });
+    let (ids, bits) = if matching { (IDS_MAX, 1) } else { (0, 0) };
+    let reported =
+        verdicts.iter().all(|verdict| (verdict.ids().len(), verdict.presence().count()) == (ids, bits));
     if !reported || verdicts.iter().any(|verdict| verdict.acl.is_some() != matching) {
         return Err("a verdict is not what the rules say".into());
     }

@@ -8,10 +8,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::Counter;
-use wiresift_abi::entry::{Entry, Kind, Ternary};
+use wiresift_abi::entry::{self, Entry, Kind, Ternary};
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_abi::image::Image;
 use wiresift_abi::payload::headers::{Header, HeaderLists};
+use wiresift_abi::payload::short::{ShortPattern, ShortPatterns};
 use wiresift_abi::payload::{Pattern, Secret, Tables};
 use wiresift_abi::vector::{Class, Flags};
 use wiresift_driver::{Card, Config};
@@ -208,21 +209,25 @@ fn udp(dport: u16, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// The ports of a list of headers, each for one port of UDP.
-fn to_ports(ports: &[u16]) -> Vec<Header> {
+/// What a rule for one port of UDP asks for.
+fn to_port(port: u16) -> Entry {
     let any = Ternary { value: 0, mask: 0 };
-    let to = |port: &u16| Entry {
+    Entry {
         kind: Kind::Signature,
         id: 0,
         src: any,
         dst: any,
         sport: (0, u16::MAX),
-        dport: (*port, *port),
+        dport: (port, port),
         proto: Ternary { value: 17, mask: 0xff },
         class: Ternary { value: Class::IP | Class::PORTS, mask: Class::IP | Class::PORTS },
         aux: Ternary { value: 0, mask: 0 },
-    };
-    ports.iter().map(|port| Header::of(&to(port)).unwrap()).collect()
+    }
+}
+
+/// Headers, each for one port of UDP.
+fn to_ports(ports: &[u16]) -> Vec<Header> {
+    ports.iter().map(|port| Header::of(&to_port(*port)).unwrap()).collect()
 }
 
 /// Patterns that are reported for some ports alone, on long and short packets of all ports, while lists change.
@@ -299,6 +304,109 @@ fn a_pattern_is_reported_where_a_header_of_its_list_holds() {
 #[test]
 fn a_pattern_of_line_is_reported_where_a_header_of_its_list_holds() {
     with_header_lists(&LINE, Timing::new(&LINE));
+}
+
+/// IPv6 with more extension headers than the card follows, so that the host decides about its header.
+fn deferred(payload: &[u8]) -> Vec<u8> {
+    const DESTINATION_OPTIONS: u8 = 60;
+    let mut packet = vec![2; 12];
+    packet.extend([0x86, 0xdd, 0x60, 0, 0, 0]);
+    packet.extend((8 * 6 + payload.len() as u16).to_be_bytes());
+    packet.extend([DESTINATION_OPTIONS, 64]);
+    packet.extend([0x20; 32]);
+    for next in [[DESTINATION_OPTIONS; 5].as_slice(), &[17]].concat() {
+        // Options: one that fills all of it.
+        packet.extend([next, 0, 1, 4, 0, 0, 0, 0]);
+    }
+    packet.extend(payload);
+    packet
+}
+
+/// Two sets of short patterns one behind the other, in packets with a signature header, deferred ones, and others, which the
+/// card says nothing of.
+fn with_short_patterns(geometry: &'static Geometry, timing: Timing) {
+    const PORT: u16 = 1000;
+    let Some(mut card) = card(&options(geometry, 13, timing)) else { return };
+    let mut rng = ChaCha8Rng::seed_from_u64(13);
+    let long = patterns(geometry, &mut rng, 50);
+    for version in 1..=2 {
+        let mut texts: Vec<(Vec<u8>, bool)> = Vec::new();
+        while texts.len() < geometry.payload.short_patterns {
+            let length = if rng.random_bool(0.1) { 1 } else { 2 };
+            let bytes: Vec<u8> = (0..length).map(|_| b'0' + rng.random_range(0..80)).collect();
+            let text = (bytes, rng.random());
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        let wanted: Vec<ShortPattern> =
+            texts.iter().map(|(bytes, nocase)| ShortPattern::new(bytes, *nocase).unwrap()).collect();
+        let none = ShortPatterns::empty(geometry);
+        let (short, bits) = none.next(&wanted);
+        let (_, tables) = image(geometry, &mut rng, &long, version);
+        let with = |opcode, data| Command { data, ..Command::new(opcode, 0) };
+        let header = to_port(PORT);
+        let [low, high] = entry::tcam_halves(&header.tcam_key());
+        let mut lines = vec![Command::new(Opcode::Clear, 0)];
+        lines.extend([
+            with(Opcode::WriteTcamLow, low),
+            with(Opcode::WriteTcamHigh, high),
+            with(Opcode::WriteTcamEntry, header.to_tcam()),
+        ]);
+        lines.extend(short.changes(&none));
+        lines.extend(tables.commands());
+        lines.push(Command::new(Opcode::Commit, version));
+        let lines = lines.iter().map(Command::to_line).collect();
+        card.load(&Image::new(geometry, lines, Vec::new()).unwrap()).unwrap();
+        let packets: Vec<(bool, Vec<u8>)> = packets(&mut rng, &long, 400, 0.3)
+            .iter()
+            .map(|payload| match rng.random_range(0..4) {
+                0 => (true, deferred(payload)),
+                1 => (false, udp(PORT + 1, payload)),
+                _ => (true, udp(PORT, payload)),
+            })
+            .collect();
+        let (mut posted, mut judged, mut kept, mut without) = (0, 0, 0, 0);
+        let mut verdicts = Vec::new();
+        while judged < packets.len() {
+            posted += card.post(packets[posted..].iter().map(|(_, packet)| &packet[..])).unwrap();
+            card.doorbell().unwrap();
+            verdicts.clear();
+            card.poll(&mut verdicts).unwrap();
+            for verdict in &verdicts {
+                let (is_told, packet) = &packets[judged];
+                judged += 1;
+                let is_deferred = verdict.flags.0 & Flags::DEFER != 0;
+                assert_eq!(*is_told, is_deferred || !verdict.ids().is_empty(), "{packet:02x?}");
+                let is_in = |(bytes, nocase): &(Vec<u8>, bool)| {
+                    packet.windows(bytes.len()).any(|window| {
+                        if *nocase { window.eq_ignore_ascii_case(bytes) } else { window == &bytes[..] }
+                    })
+                };
+                let there = (0..texts.len()).filter(|n| *is_told && is_in(&texts[*n]));
+                let mut expected: Vec<u16> = there.map(|n| bits[n].unwrap()).collect();
+                expected.sort_unstable();
+                assert_eq!(verdict.presence().collect::<Vec<u16>>(), expected, "{packet:02x?}");
+                kept += expected.len();
+                without += usize::from(expected.is_empty());
+            }
+        }
+        println!("{}: {kept} presence bits, {without} packets without", geometry.name);
+        assert!(kept > 60 && without > 80);
+    }
+    card.transport().check().expect("the rules of the bus are kept");
+}
+
+#[test]
+fn presence_bits_say_which_short_patterns_are_there() {
+    for (latency, jitter, stall_percent) in [(250, 0, 0), (3, 300, 60)] {
+        with_short_patterns(&LAB, Timing { latency, jitter, stall_percent, ..Timing::new(&LAB) });
+    }
+}
+
+#[test]
+fn presence_bits_of_line_say_which_short_patterns_are_there() {
+    with_short_patterns(&LINE, Timing::new(&LINE));
 }
 
 fn flood(geometry: &'static Geometry) {

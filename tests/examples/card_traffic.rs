@@ -77,6 +77,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         count(Flags::DEFER),
         hits.len(),
     );
+    let present: Vec<usize> =
+        verdicts.iter().map(|verdict| verdict.presence().count()).filter(|count| *count > 0).collect();
+    println!("{} presence bits, in {} packets", present.iter().sum::<usize>(), present.len());
     Ok(())
 }
 

@@ -28,7 +28,7 @@ pub enum RecordError {
     Sequence {
         /// Index of the record.
         index: u32,
-        /// Sequence number of the record (its low half in an id record).
+        /// Sequence number of the record (its low half in a record behind a verdict).
         is: u32,
         /// Sequence number that comes next.
         should: u32,
@@ -81,6 +81,12 @@ pub enum RecordError {
         /// The value.
         is: u32,
     },
+    /// A record of presence bits that has none.
+    #[error("record {index}: no presence bit is set")]
+    NoPresence {
+        /// Index of the record.
+        index: u32,
+    },
     /// A flag that does not exist.
     #[error("record {index}: unknown flags in {is:#06x}")]
     Flags {
@@ -100,8 +106,8 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// Whether ids or patterns came that no verdict announced.
-    pub(crate) fn is_list_of_nothing(&self) -> bool {
-        matches!(self, Self::Kind { is: RecordKind::Ids | RecordKind::Hits, .. })
+    /// Whether ids, patterns or presence bits came that no verdict announced.
+    pub(crate) fn is_part_of_nothing(&self) -> bool {
+        matches!(self, Self::Kind { is: RecordKind::Ids | RecordKind::Hits | RecordKind::Presence, .. })
     }
 }

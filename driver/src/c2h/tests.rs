@@ -50,6 +50,15 @@ fn hits(sequence: u32, numbers: &[u16]) -> HitRecord {
     record
 }
 
+fn presence(sequence: u32, words: [u32; PRESENCE_WORDS]) -> PresenceRecord {
+    PresenceRecord { words, sequence: sequence as u16, control: control(RecordKind::Presence, 0, true) }
+}
+
+/// A verdict that announces presence bits behind so many ids and patterns.
+fn with_presence(ids: usize, hits: usize) -> VerdictRecord {
+    VerdictRecord { control: c2h::verdict_control(ids, hits, true) | 1 << PRESENCE_BIT, ..good(0, 0) }
+}
+
 fn pad() -> [u64; 2] {
     [0, u64::from(control(RecordKind::Pad, 0, true)) << 48]
 }
@@ -105,6 +114,75 @@ fn a_verdict_takes_its_patterns_behind_its_ids() {
 }
 
 #[test]
+fn a_verdict_takes_its_presence_bits_behind_everything_else() {
+    let (posted, words) = (Sixty(2), [0x8000_0001, 0, 0x8000_0010]);
+    for (id_count, hit_count) in [(0, 0), (2, 0), (0, 5), (6, 12)] {
+        let numbers: Vec<u32> = (0..id_count as u32).collect();
+        let patterns: Vec<u16> = (0..hit_count as u16).collect();
+        let mut records: Vec<[u64; 2]> = vec![bytemuck::cast(with_presence(id_count, hit_count))];
+        records.extend(numbers.chunks(3).map(|some| bytemuck::cast::<_, [u64; 2]>(ids(0, some))));
+        records.extend(patterns.chunks(6).map(|some| bytemuck::cast::<_, [u64; 2]>(hits(0, some))));
+        let mut checker = Checker::default();
+        for (index, record) in (0..).zip(&records) {
+            if index > 0 {
+                // Not before its turn.
+                let early = checker.take(index, bytemuck::cast(presence(0, words)), &posted);
+                assert!(matches!(early, Err(RecordError::Kind { is: RecordKind::Presence, .. })));
+            }
+            assert_eq!(checker.take_plain(index, *record, &posted), None);
+            assert_eq!(checker.take(index, *record, &posted), Ok(Event::Nothing));
+        }
+        let index = records.len() as u32;
+        let should = "a record of presence bits";
+        for (is, other) in [
+            (RecordKind::Verdict, bytemuck::cast(good(1, 0))),
+            (RecordKind::Ids, bytemuck::cast(ids(0, &[1]))),
+            (RecordKind::Hits, bytemuck::cast(hits(0, &[1]))),
+            (RecordKind::Pad, pad()),
+        ] {
+            assert_eq!(checker.take_plain(index, other, &posted), None);
+            assert_eq!(checker.take(index, other, &posted), Err(RecordError::Kind { index, is, should }));
+        }
+        let last = checker.take(index, bytemuck::cast(presence(0, words)), &posted);
+        let Ok(Event::Verdict(verdict)) = last else { panic!("no verdict") };
+        assert_eq!((verdict.ids(), verdict.hits()), (&numbers[..], &patterns[..]));
+        assert_eq!(verdict.presence().collect::<Vec<_>>(), [0, 31, 68, 95]);
+        assert_eq!(verdict.presence_words(), words);
+        let Ok(Event::Verdict(next)) = checker.take(index + 1, bytemuck::cast(good(1, 0)), &posted) else {
+            panic!("no verdict")
+        };
+        assert_eq!(next.presence().count(), 0);
+    }
+}
+
+#[test]
+fn every_wrong_field_of_a_presence_record_has_its_error() {
+    let (index, posted, right) = (1, Sixty(1), presence(0, [0, 4, 0]));
+    let wrong = |record: PresenceRecord| {
+        let mut checker = Checker::default();
+        checker.take(0, bytemuck::cast(with_presence(0, 0)), &posted).unwrap();
+        let result = checker.take(index, bytemuck::cast(record), &posted);
+        assert_eq!(checker.sequence(), 0);
+        // The right one is still taken.
+        assert!(matches!(checker.take(index, bytemuck::cast(right), &posted), Ok(Event::Verdict(_))));
+        result.unwrap_err()
+    };
+    assert_eq!(wrong(presence(1, [0, 4, 0])), RecordError::Sequence { index, is: 1, should: 0 });
+    assert_eq!(wrong(presence(0, [0; 3])), RecordError::NoPresence { index });
+    for bit in c2h::IDS_LSB..16 {
+        let control = right.control | 1 << bit;
+        assert_eq!(wrong(PresenceRecord { control, ..right }), RecordError::Control { index, control });
+    }
+    // None was announced.
+    let mut checker = Checker::default();
+    let stray = RecordError::Kind { index, is: RecordKind::Presence, should: "a verdict" };
+    assert_eq!(checker.take(index, bytemuck::cast(right), &posted), Err(stray));
+    assert!(matches!(checker.take(0, bytemuck::cast(good(0, 0)), &posted), Ok(Event::Verdict(_))));
+    assert_eq!(checker.take(index, bytemuck::cast(right), &posted), Err(stray));
+    assert!(stray.is_part_of_nothing());
+}
+
+#[test]
 fn a_verdict_takes_its_ids_from_the_records_behind_it() {
     let mut checker = Checker::default();
     let posted = Sixty(2);
@@ -143,10 +221,10 @@ fn every_wrong_field_of_a_verdict_has_its_error() {
         wrong(|r| r.control = control(RecordKind::Verdict, 7, true)),
         RecordError::IdCount { index, is: 7, should: 6 }
     );
-    assert_eq!(wrong(|r| r.control = 0xb), RecordError::Control { index, control: 0xb });
+    assert_eq!(wrong(|r| r.control = 0xd), RecordError::Control { index, control: 0xd });
     assert_eq!(
-        wrong(|r| r.control |= 0x1000),
-        RecordError::Control { index, control: good(0, 0).control | 0x1000 }
+        wrong(|r| r.control |= 0x2000),
+        RecordError::Control { index, control: good(0, 0).control | 0x2000 }
     );
     assert_ne!(seven, 0);
     let early = Checker::default().take(0, bytemuck::cast(good(0, 0)), &Sixty(0));

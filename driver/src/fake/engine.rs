@@ -3,14 +3,15 @@
 use rand::Rng;
 use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::c2h::{
-    self, HitRecord, IdRecord, LINE_RECORDS, NO_RULE, RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
+    self, HitRecord, IdRecord, LINE_RECORDS, NO_RULE, PRESENCE_BIT, PRESENCE_BITS, PresenceRecord,
+    RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
 };
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{self, CONTROL_ENABLE, Counter, Csr, ErrorCode};
 use wiresift_abi::h2c::{BatchHeader, BatchKind, PACKET_BYTES_MAX, packet_lines};
 use wiresift_abi::vector::Flags;
 
-use super::{FakeCard, Fault, Pipeline, answer_by, hits_by, lock};
+use super::{FakeCard, Fault, Pipeline, answer_by, hits_by, lock, presence_by};
 use crate::transport::Direction;
 
 /// Faults of a troubled card that wait for their moment at most.
@@ -204,8 +205,12 @@ impl FakeCard {
         self.pipeline.items.pop_front();
         let tables = self.tables();
         let answer = answer_by(&packet, tables);
-        let hits = if self.is_without_patterns { Vec::new() } else { hits_by(&packet, tables) };
-        let records = records_of(&packet, answer, &hits, self.pipeline.sequence, self.version);
+        let (hits, presence) = if self.is_without_patterns {
+            Default::default()
+        } else {
+            (hits_by(&packet, tables), presence_by(&packet, tables))
+        };
+        let records = records_of(&packet, answer, &hits, presence, self.pipeline.sequence, self.version);
         self.pipeline.results.push_back(records);
         self.pipeline.sequence = self.pipeline.sequence.wrapping_add(1);
     }
@@ -316,16 +321,18 @@ fn records_of(
     packet: &[u8],
     (acl, flags, ids): (Option<u32>, Flags, Vec<u32>),
     hits: &[u16],
+    presence: [u32; PRESENCE_BITS / 32],
     sequence: u32,
     version: u16,
 ) -> Vec<[u64; 2]> {
+    let has_presence = presence.iter().any(|word| *word != 0);
     let verdict = VerdictRecord {
         sequence,
         acl: acl.unwrap_or(NO_RULE),
         flags: flags.0,
         length: packet.len() as u16,
         version,
-        control: c2h::verdict_control(ids.len(), hits.len(), false),
+        control: c2h::verdict_control(ids.len(), hits.len(), false) | u16::from(has_presence) << PRESENCE_BIT,
     };
     let mut records = vec![bytemuck::cast(verdict)];
     for some in ids.chunks(c2h::IDS_PER_RECORD) {
@@ -338,6 +345,11 @@ fn records_of(
         let control = c2h::control(RecordKind::Hits, some.len(), false);
         let mut record = HitRecord { sequence: sequence as u16, control, ..HitRecord::default() };
         record.hits[..some.len()].copy_from_slice(some);
+        records.push(bytemuck::cast(record));
+    }
+    if has_presence {
+        let control = c2h::control(RecordKind::Presence, 0, false);
+        let record = PresenceRecord { words: presence, sequence: sequence as u16, control };
         records.push(bytemuck::cast(record));
     }
     records

@@ -17,6 +17,7 @@ use wiresift_abi::command::{INDEX, OPCODE, Opcode, SLOT, TABLE};
 use wiresift_abi::geometry::{Geometry, MAX_TABLES, WAYS};
 use wiresift_abi::hash::ROWS;
 use wiresift_abi::payload::SECRET_ROWS;
+use wiresift_abi::payload::short::OCTETS;
 use wiresift_abi::vector::{FLAGS, LENGTH};
 
 use super::layout::{MAX_SLOTS, Meta, Op};
@@ -47,6 +48,7 @@ struct Seen {
     window: Bit,
     pattern: Bit,
     header: Bit,
+    short: Bit,
     /// There is a table of that number.
     has_table: Bit,
     /// It has a bucket of that number.
@@ -73,6 +75,8 @@ struct Seen {
     has_header_list: Bit,
     /// A header list has a half of a header of that number.
     has_half: Bit,
+    /// There is a byte of that value.
+    has_octet: Bit,
 }
 
 /// The first two stages.
@@ -121,6 +125,7 @@ pub struct Decode {
     slot: Signal<Local, Bits<16>>,
     index: Signal<Local, Bits<16>>,
     above_windows: Signal<Local, Bits<16>>,
+    above_octets: Signal<Local, Bits<16>>,
     is_command: Signal<Local, Bit>,
     good: Signal<Local, Bit>,
     fresh: Signal<Local, Op>,
@@ -147,6 +152,7 @@ pub struct Decode {
     op_window: Number,
     op_pattern: Number,
     op_header: Number,
+    op_short: Number,
     narrow_tables: Number,
     all_table_count: Number,
     narrow_buckets: Number,
@@ -162,6 +168,7 @@ pub struct Decode {
     last_pattern: Number,
     header_list_count: Number,
     half_count: Number,
+    octet_bits: Number,
     detail_table_at: Number,
     detail_index_at: Number,
 }
@@ -204,6 +211,7 @@ impl Decode {
             slot: Signal::default(),
             index: Signal::default(),
             above_windows: Signal::default(),
+            above_octets: Signal::default(),
             is_command: Signal::default(),
             good: Signal::default(),
             fresh: Signal::default(),
@@ -230,6 +238,7 @@ impl Decode {
             op_window: opcode(Opcode::WriteWindow),
             op_pattern: opcode(Opcode::WritePattern),
             op_header: opcode(Opcode::WriteHeader),
+            op_short: opcode(Opcode::WriteShort),
             narrow_tables: number(geometry.narrow_tables),
             all_table_count: number(geometry.tables()),
             narrow_buckets: number(1 << geometry.narrow_buckets_log2),
@@ -246,6 +255,7 @@ impl Decode {
             last_pattern: number((1 << geometry.payload.patterns_log2) - 1),
             header_list_count: number(1 << geometry.payload.header_lists_log2),
             half_count: number(2 * geometry.payload.headers_a_list),
+            octet_bits: number(OCTETS.ilog2() as usize),
             detail_table_at: number(OPCODE.bits),
             detail_index_at: number(OPCODE.bits + TABLE.bits),
         }
@@ -282,6 +292,7 @@ impl Logic for Decode {
         self.seen0.d.next.window = self.opcode.val() == self.op_window.val();
         self.seen0.d.next.pattern = self.opcode.val() == self.op_pattern.val();
         self.seen0.d.next.header = self.opcode.val() == self.op_header.val();
+        self.seen0.d.next.short = self.opcode.val() == self.op_short.val();
         self.seen0.d.next.has_table = self.masked_table.val() < self.all_table_count.val();
         self.seen0.d.next.has_bucket = self.index.val() < self.wide_buckets.val();
         if self.masked_table.val() < self.narrow_tables.val() {
@@ -298,6 +309,8 @@ impl Logic for Decode {
         self.seen0.d.next.has_pattern = self.index.val() <= self.last_pattern.val();
         self.seen0.d.next.has_header_list = self.index.val() < self.header_list_count.val();
         self.seen0.d.next.has_half = self.slot.val() < self.half_count.val();
+        self.above_octets.next = self.index.val() >> self.octet_bits.val();
+        self.seen0.d.next.has_octet = !self.above_octets.val().any();
         // Stage 0.
         self.valid0.d.next = self.valid.val();
         self.command0.d.next = self.command.val();
@@ -369,6 +382,7 @@ impl Logic for Decode {
                 | (self.seen0.q.val().header
                     & self.seen0.q.val().has_header_list
                     & self.seen0.q.val().has_half)
+                | (self.seen0.q.val().short & self.seen0.q.val().has_octet)
             {
                 self.good.next = true;
             }
@@ -427,7 +441,7 @@ mod tests {
         random_line(rng)
             .with(
                 OPCODE,
-                pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 12, 13, 13, 14, 255], rng),
+                pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 12, 13, 13, 14, 14, 15, 255], rng),
             )
             .with(TABLE, pick(&[0, 1, 2, 3, 4, 15, 16, 23, 24, 255], rng))
             .with(SLOT, pick(&[0, 1, 3, 4, 7, 8, 47, 48, 255], rng))
@@ -462,7 +476,8 @@ mod tests {
             | Opcode::WriteFilter
             | Opcode::WriteWindow
             | Opcode::WritePattern
-            | Opcode::WriteHeader => {}
+            | Opcode::WriteHeader
+            | Opcode::WriteShort => {}
         }
         op
     }

@@ -246,7 +246,8 @@ impl Model {
             | Opcode::WriteFilter
             | Opcode::WriteWindow
             | Opcode::WritePattern
-            | Opcode::WriteHeader => {}
+            | Opcode::WriteHeader
+            | Opcode::WriteShort => {}
         }
         true
     }

@@ -41,7 +41,7 @@ pub struct Tally {
     pub handed: Signal<In, Bit>,
     /// Verdicts.
     pub verdicts: Signal<Out, Bits<COUNT_BITS>>,
-    /// Records of ids or of patterns.
+    /// Records of ids, of patterns or of presence bits.
     pub id_records: Signal<Out, Bits<COUNT_BITS>>,
     /// Pad records.
     pub pad_records: Signal<Out, Bits<COUNT_BITS>>,
@@ -65,6 +65,7 @@ pub struct Tally {
     kind_verdict: Constant<Bits<KIND_BITS>>,
     kind_ids: Constant<Bits<KIND_BITS>>,
     kind_hits: Constant<Bits<KIND_BITS>>,
+    kind_presence: Constant<Bits<KIND_BITS>>,
     kind_pad: Constant<Bits<KIND_BITS>>,
 }
 
@@ -93,6 +94,7 @@ impl Default for Tally {
             kind_verdict: Constant::new((RecordKind::Verdict as u64).into()),
             kind_ids: Constant::new((RecordKind::Ids as u64).into()),
             kind_hits: Constant::new((RecordKind::Hits as u64).into()),
+            kind_presence: Constant::new((RecordKind::Presence as u64).into()),
             kind_pad: Constant::new((RecordKind::Pad as u64).into()),
         }
     }
@@ -118,7 +120,8 @@ impl Logic for Tally {
                     self.handed.val() & (self.kind[i].val() == self.kind_verdict.val());
                 self.is_ids[i].d.next = self.handed.val()
                     & ((self.kind[i].val() == self.kind_ids.val())
-                        | (self.kind[i].val() == self.kind_hits.val()));
+                        | (self.kind[i].val() == self.kind_hits.val())
+                        | (self.kind[i].val() == self.kind_presence.val()));
                 self.is_pad[i].d.next = self.handed.val() & (self.kind[i].val() == self.kind_pad.val());
                 self.has_acl[i].d.next = false;
                 self.has_ids[i].d.next = false;
@@ -202,11 +205,12 @@ mod tests {
         };
         let phase = rng.random();
         let mut counts = [0; 7];
-        match rng.random_range(0..6) {
+        match rng.random_range(0..7) {
             0 => (record, counts[2]) = (VerdictRecord::default(), 1),
             1 => (record.control, counts[1]) = (control(RecordKind::Ids, 2, phase), 1),
             2 => (record.control, counts[1]) = (control(RecordKind::Hits, 6, phase), 1),
-            3 => record.control = control(RecordKind::Committed, 0, phase),
+            3 => (record.control, counts[1]) = (control(RecordKind::Presence, 0, phase), 1),
+            4 => record.control = control(RecordKind::Committed, 0, phase),
             _ => {
                 let ids = rng.random_range(0..=IDS_MAX);
                 record.control = verdict_control(ids, rng.random_range(0..13), phase);

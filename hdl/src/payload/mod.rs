@@ -31,6 +31,7 @@ pub mod issue;
 pub mod layout;
 pub mod lookup;
 pub mod octet_hash;
+pub mod presence;
 pub mod region;
 pub mod survivors;
 pub mod tap;
@@ -44,6 +45,7 @@ use filter::Filter;
 use headers::Headers;
 use issue::Issue;
 use lookup::Lookup;
+use presence::Presence;
 use region::Region;
 use survivors::{QUEUE_COUNT, Survivors};
 use tap::Tap;
@@ -75,6 +77,8 @@ macro_rules! sized {
             { wiresift_abi::payload::headers::header_list_bits(&$geometry.payload) },
             { $geometry.payload.header_lists_log2 as usize },
             { $geometry.packets_in_flight.ilog2() as usize },
+            { $geometry.payload.short_patterns },
+            { 2 * $geometry.payload.short_patterns },
         >
     };
 }
@@ -118,6 +122,8 @@ pub struct Matcher<
     const HEADER_LIST_BITS: usize,
     const LISTS_LOG2: usize,
     const FLIGHT_LOG2: usize,
+    const SHORT: usize,
+    const ROW: usize,
 > {
     /// Clock.
     pub clock: Signal<In, Clock>,
@@ -151,6 +157,8 @@ pub struct Matcher<
     pub out_ids: Signal<Out, Bits<HIT_LIST_BITS>>,
     /// There may be more.
     pub out_overflow: Signal<Out, Bit>,
+    /// Which short patterns are there: a bit for each.
+    pub out_present: Signal<Out, Bits<SHORT>>,
     tap: Tap<BEAT_BITS>,
     filter: Filter<BEAT_BITS, LANES, PAIRS, HASH, WORD, WORD_LOG2, BIT_LOG2, PROBE>,
     survivors: Survivors<LANES, GROUPS, ENTRY>,
@@ -159,6 +167,7 @@ pub struct Matcher<
     lookup: Lookup<REGION_BITS, OPERAND_BITS, HASH, BUCKETS_LOG2>,
     compare: Compare<BYTES, REGION_BITS, OPERAND_BITS, PATTERN_BITS, PATTERNS_LOG2, HEADER_LIST_BITS>,
     headers: Headers<OPERAND_BITS, HEADER_LIST_BITS, LISTS_LOG2, FLIGHT_LOG2>,
+    presence: Presence<LANES, SHORT, ROW, FLIGHT_LOG2>,
     collect: Collect,
     coming: DFF<Bits<KNOWN_AFTER>>,
     filter_waits: DFF<Bit>,
@@ -203,6 +212,8 @@ impl<
     const HEADER_LIST_BITS: usize,
     const LISTS_LOG2: usize,
     const FLIGHT_LOG2: usize,
+    const SHORT: usize,
+    const ROW: usize,
 >
     Matcher<
         BEAT_BITS,
@@ -228,6 +239,8 @@ impl<
         HEADER_LIST_BITS,
         LISTS_LOG2,
         FLIGHT_LOG2,
+        SHORT,
+        ROW,
     >
 {
     /// The matcher of a geometry whose sizes are the parameters; filter, index and patterns lie in RAM of style
@@ -253,6 +266,7 @@ impl<
             out_count: Signal::default(),
             out_ids: Signal::default(),
             out_overflow: Signal::default(),
+            out_present: Signal::default(),
             tap: Tap::default(),
             filter: Filter::new(geometry, tables),
             survivors: Survivors::new(geometry),
@@ -261,6 +275,7 @@ impl<
             lookup: Lookup::new(geometry, tables),
             compare: Compare::new(geometry, tables),
             headers: Headers::new(geometry, tables),
+            presence: Presence::new(geometry),
             collect: Collect::default(),
             coming: DFF::default(),
             filter_waits: DFF::default(),
@@ -305,6 +320,8 @@ impl<
     const HEADER_LIST_BITS: usize,
     const LISTS_LOG2: usize,
     const FLIGHT_LOG2: usize,
+    const SHORT: usize,
+    const ROW: usize,
 > Logic
     for Matcher<
         BEAT_BITS,
@@ -330,6 +347,8 @@ impl<
         HEADER_LIST_BITS,
         LISTS_LOG2,
         FLIGHT_LOG2,
+        SHORT,
+        ROW,
     >
 {
     #[hdl_gen]
@@ -343,6 +362,7 @@ impl<
         self.lookup.clock.next = self.clock.val();
         self.compare.clock.next = self.clock.val();
         self.headers.clock.next = self.clock.val();
+        self.presence.clock.next = self.clock.val();
         self.collect.clock.next = self.clock.val();
         self.tap.reset.next = self.reset.val();
         self.filter.reset.next = self.reset.val();
@@ -352,6 +372,7 @@ impl<
         self.lookup.reset.next = self.reset.val();
         self.compare.reset.next = self.reset.val();
         self.headers.reset.next = self.reset.val();
+        self.presence.reset.next = self.reset.val();
         self.collect.reset.next = self.reset.val();
 
         self.tap.tdata.next = self.tdata.val();
@@ -362,6 +383,9 @@ impl<
         self.filter.valid.next = self.tap.valid.val();
         self.filter.beat.next = self.tap.beat.val();
         self.filter.line.next = self.tap.line.val();
+        self.presence.valid.next = self.tap.valid.val();
+        self.presence.beat.next = self.tap.beat.val();
+        self.presence.line.next = self.tap.line.val();
         self.survivors.valid.next = self.filter.out_valid.val();
         self.survivors.beat.next = self.filter.out_beat.val();
         self.survivors.eight.next = self.filter.eight.val();
@@ -413,6 +437,9 @@ impl<
         self.out_count.next = self.collect.out_count.val();
         self.out_ids.next = self.collect.out_ids.val();
         self.out_overflow.next = self.collect.out_overflow.val();
+        // They come when the list does.
+        self.presence.take.next = self.headers.out_valid.val() & self.headers.out_is_end.val();
+        self.out_present.next = self.presence.present.val();
 
         // What waits, in elements, before the credits for more are at an end.
         self.begins.next = self.taken.val() & self.tlast.val();

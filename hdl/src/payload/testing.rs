@@ -112,6 +112,7 @@ clocked! {
     [const A: usize, const B: usize, const C: usize, const D: usize, const E: usize, const F: usize]
         super::compare::Compare<A, B, C, D, E, F>;
     [const A: usize, const B: usize, const C: usize, const D: usize] super::headers::Headers<A, B, C, D>;
+    [const A: usize, const B: usize, const C: usize, const D: usize] super::presence::Presence<A, B, C, D>;
     [] super::collect::Collect;
     [] super::LineMatcher;
     [] super::LabMatcher;

@@ -9,7 +9,7 @@
 //! | 22 | filter: hash of the octets and bitmaps; survivors; window index |
 //! | 46 | narrow table 0; record packer; packet bytes and patterns of the comparison |
 //! | 70 | wide table; read buffer |
-//! | 82 | narrow table 1, at every second site; header lists between them |
+//! | 82 | narrow table 1, at every second site; header lists and presence bits between them |
 //!
 //! What is compared with the same bits of the header vector stands side by side: both ways and both slots.
 //!
@@ -106,13 +106,14 @@ fn block_rams() -> Vec<(String, String)> {
         ([table("wide$0", 24), blocks("fetch.buffer.ram", 4)].concat(), 1),
         (table("narrow$1", 13), 2),
     ];
+    let presence = (0..8).map(|pair| block(&format!("matcher.presence.rows${pair}"), 0));
     let headers = (0..4).flat_map(|half| blocks(&format!("matcher.headers.halves${half}"), 3));
     let mut placed = Vec::new();
     for (row, (cells, step)) in ROWS.into_iter().zip(rows) {
         placed.extend(cells.into_iter().enumerate().map(|(n, cell)| (cell, site(row, n * step))));
     }
     // Between those of the last table.
-    placed.extend(headers.enumerate().map(|(n, cell)| (cell, site(ROWS[3], 2 * n + 1))));
+    placed.extend(headers.chain(presence).enumerate().map(|(n, cell)| (cell, site(ROWS[3], 2 * n + 1))));
     placed
 }
 
@@ -171,7 +172,7 @@ mod tests {
         }
         let of_row =
             |row: usize| placed.iter().filter(|(_, site)| site.contains(&format!("/Y{row}/"))).count();
-        assert_eq!(ROWS.map(of_row), [SITES, SITES, SITES, SITES / 2 + 12]);
+        assert_eq!(ROWS.map(of_row), [SITES, SITES, SITES, SITES / 2 + 20]);
     }
 
     #[test]

@@ -11,9 +11,10 @@
 //!
 //! Results cannot be held up, so they go into a FIFO that has room for every element that holds a
 //! credit, and so do the patterns that the payload matcher found, in a FIFO of their own. In a cycle in which both have
-//! the next element, stage 0 joins them and gives the credit back; where there are ids and patterns, the patterns
-//! take a cycle more. Stage 1 forms the records of a result: a verdict (or the answer to a COMMIT) and up to two
-//! records of ids or of patterns; a silent result ends there.
+//! the next element, stage 0 joins them and gives the credit back. A cycle has room for four records: a verdict (or the
+//! answer to a COMMIT), up to two of ids or of patterns, and one of presence bits. Where there are ids and patterns, the patterns take a
+//! cycle more, and the presence bits go with them. These are left out where they say nothing: no header of a signature
+//! holds, and the host does not decide the headers itself (DEFER). Stage 1 forms the records; a silent result ends there.
 //! Stage 2 appends them to the records that wait (at most three) and lets a line out when it has
 //! four. Stage 3 sets the phase bits, which are the same for a whole line, and counts it. A register
 //! slice at the end cuts the path of `m_axis_tready`; all stages move together while it has room.
@@ -28,7 +29,8 @@ use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::c2h::{
     self, HIT_BITS, HITS_BITS, HITS_LSB, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_MAX,
-    IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS, RECORD_BYTES, RecordKind, VerdictRecord,
+    IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS, PRESENCE_BIT, PRESENCE_BITS, PresenceRecord,
+    RECORD_BYTES, RecordKind, VerdictRecord,
 };
 use wiresift_abi::entry::ID;
 use wiresift_abi::vector::Flags;
@@ -40,10 +42,12 @@ use crate::prim::skid::RegisterSlice;
 const ID_BITS: usize = ID.bits;
 const LIST_BITS: usize = IDS_MAX * ID_BITS;
 const RECORD_BITS: usize = RECORD_BYTES * 8;
-/// Most records of a result, and most that wait.
-const FRESH_RECORDS: usize = 1 + IDS_MAX / IDS_PER_RECORD;
+/// Most records of a cycle, and most that wait.
+const FRESH_RECORDS: usize = 1 + IDS_MAX / IDS_PER_RECORD + 1;
+const HELD_RECORDS: usize = LINE_RECORDS - 1;
 const FRESH_BITS: usize = FRESH_RECORDS * RECORD_BITS;
-const BOTH_BITS: usize = 2 * FRESH_BITS;
+const HELD_BITS: usize = HELD_RECORDS * RECORD_BITS;
+const BOTH_BITS: usize = FRESH_BITS + HELD_BITS;
 const REST_BITS: usize = BOTH_BITS - LINE_BITS;
 /// Bits of the number of ids in an id record.
 const PART_BITS: usize = 2;
@@ -51,17 +55,18 @@ const PART_BITS: usize = 2;
 const WORD_BITS: usize = SECOND_LSB + PART_BITS;
 const FIRST_LSB: usize = RECORD_BITS + LIST_BITS;
 const SECOND_LSB: usize = FIRST_LSB + PART_BITS;
-/// A word of the other FIFO: the patterns, how many, whether there may be more.
-const HITS_WORD_BITS: usize = HITS_OVERFLOW_BIT + 1;
+/// A word of the other FIFO: the patterns, how many, whether there may be more, whether a presence bit is set, and these.
 const HITS_LIST_BITS: usize = HITS_MAX * HIT_BITS;
 const HITS_COUNT_LSB: usize = HITS_LIST_BITS;
 const HITS_OVERFLOW_BIT: usize = HITS_COUNT_LSB + HITS_BITS;
+const IS_PRESENT_BIT: usize = HITS_OVERFLOW_BIT + 1;
+const PRESENT_LSB: usize = IS_PRESENT_BIT + 1;
 /// Bits of the patterns in a record, and of their number.
 const HITS_PART_BITS: usize = HITS_PER_RECORD * HIT_BITS;
 const HITS_IN_BITS: usize = 3;
 /// Cycles after which a line is filled up, power of two.
 const WAIT_BITS: usize = 6;
-/// Bits of the number of records that wait or come, at most three.
+/// Bits of the number of records that wait.
 const WAITING_BITS: usize = 2;
 /// Bits of a number of records in a line.
 const COUNT_BITS: usize = 3;
@@ -74,19 +79,26 @@ const CONTROL_LSB: usize = 8 * offset_of!(VerdictRecord, control);
 const KIND_LSB: usize = CONTROL_LSB + c2h::KIND_LSB;
 const IDS_LSB: usize = CONTROL_LSB + c2h::IDS_LSB;
 const VERDICT_HITS_LSB: usize = CONTROL_LSB + HITS_LSB;
+const VERDICT_PRESENCE_BIT: usize = CONTROL_LSB + PRESENCE_BIT;
 const OVERFLOW_BIT: usize = FLAGS_LSB + Flags::OVERFLOW.trailing_zeros() as usize;
+const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
 
 const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
 const _: () = assert!(8 * offset_of!(IdRecord, control) == CONTROL_LSB);
 const _: () = assert!(offset_of!(HitRecord, hits) == 0 && 8 * offset_of!(HitRecord, control) == CONTROL_LSB);
 const _: () = assert!(offset_of!(HitRecord, sequence) == offset_of!(IdRecord, sequence));
+const _: () = assert!(offset_of!(PresenceRecord, words) == 0);
+const _: () = assert!(offset_of!(PresenceRecord, sequence) == offset_of!(IdRecord, sequence));
+const _: () = assert!(8 * offset_of!(PresenceRecord, control) == CONTROL_LSB);
 const _: () = assert!(HITS_PER_RECORD < 1 << HITS_IN_BITS && HITS_MAX == 2 * HITS_PER_RECORD);
-const _: () = assert!(LINE_RECORDS == 4 && FRESH_RECORDS == 3 && IDS_PER_RECORD == (1 << PART_BITS) - 1);
+const _: () =
+    assert!(LINE_RECORDS == 4 && FRESH_RECORDS == LINE_RECORDS && IDS_PER_RECORD == (1 << PART_BITS) - 1);
 const _: () = assert!(c2h::NO_RULE == u32::MAX && ID_BITS < 32 && RecordKind::Pad as u8 == 0);
 
-/// Record packer with a FIFO of `1 << DEPTH_LOG2` results; `DEPTH_COUNT` is `DEPTH_LOG2 + 1`.
+/// Record packer with a FIFO of `1 << DEPTH_LOG2` results, and `SHORT` presence bits; `DEPTH_COUNT` is `DEPTH_LOG2 + 1`,
+/// `FOUND` is [`found_bits`] of them.
 #[derive(LogicBlock)]
-pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
+pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize, const SHORT: usize, const FOUND: usize> {
     /// Clock.
     pub clock: Signal<In, Clock>,
     /// Synchronous reset: everything inside is gone, the next record has index 0.
@@ -121,6 +133,8 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub hits_ids: Signal<In, Bits<HITS_LIST_BITS>>,
     /// There may be more.
     pub hits_overflow: Signal<In, Bit>,
+    /// Which short patterns are there.
+    pub hits_present: Signal<In, Bits<SHORT>>,
     /// Pulse: a result left the FIFO.
     pub credit: Signal<Out, Bit>,
     /// Records of the C2H ring, power of two.
@@ -135,18 +149,21 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     pub m_axis_tready: Signal<In, Bit>,
 
     results: Fifo<WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
-    hits: Fifo<HITS_WORD_BITS, DEPTH_LOG2, DEPTH_COUNT>,
+    hits: Fifo<FOUND, DEPTH_LOG2, DEPTH_COUNT>,
     slice: RegisterSlice<LINE_BITS>,
     given_back: DFF<Bit>,
     /// A result with its ids, and the patterns.
     joined: DFF<Bits<WORD_BITS>>,
     joined_hits: DFF<Bits<HITS_LIST_BITS>>,
+    joined_present: DFF<Bits<PRESENCE_BITS>>,
     /// Patterns in the first record of them, and in the second.
     first_hits: DFF<Bits<HITS_IN_BITS>>,
     second_hits: DFF<Bits<HITS_IN_BITS>>,
     /// Records of ids or of patterns behind the verdict: one, two.
     has_first: DFF<Bit>,
     has_second: DFF<Bit>,
+    /// The presence bits go now.
+    has_present: DFF<Bit>,
     joined_valid: DFF<Bit>,
     /// The patterns are to go, not the ids.
     are_hits: DFF<Bit>,
@@ -156,10 +173,10 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     tail_due: DFF<Bit>,
     /// Records of the last result, low first; unused places are zero.
     fresh: DFF<Bits<FRESH_BITS>>,
-    fresh_count: DFF<Bits<WAITING_BITS>>,
+    fresh_count: DFF<Bits<COUNT_BITS>>,
     fresh_valid: DFF<Bit>,
     /// Records that wait, low first; unused places are zero, which is what a pad record is.
-    held: DFF<Bits<FRESH_BITS>>,
+    held: DFF<Bits<HELD_BITS>>,
     held_count: DFF<Bits<WAITING_BITS>>,
     due: DFF<Bit>,
     waited: DFF<Bits<WAIT_BITS>>,
@@ -173,9 +190,12 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     hits_more: Signal<Local, Bits<HITS_BITS>>,
     both_there: Signal<Local, Bit>,
     has_both: Signal<Local, Bit>,
+    is_asked_for: Signal<Local, Bit>,
+    is_present: Signal<Local, Bit>,
+    present: Signal<Local, Bits<SHORT>>,
     takes_hits: Signal<Local, Bit>,
     result: Signal<Local, Bits<WORD_BITS>>,
-    found: Signal<Local, Bits<HITS_WORD_BITS>>,
+    found: Signal<Local, Bits<FOUND>>,
     result_ids: Signal<Local, Bits<PART_BITS>>,
     found_count: Signal<Local, Bits<HITS_BITS>>,
     result_more: Signal<Local, Bits<PART_BITS>>,
@@ -195,6 +215,10 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     id: [Signal<Local, Bits<RECORD_BITS>>; IDS_MAX],
     ids_end: Signal<Local, Bits<RECORD_BITS>>,
     hits_end: Signal<Local, Bits<RECORD_BITS>>,
+    presence: Signal<Local, Bits<RECORD_BITS>>,
+    presence_at: Signal<Local, Bits<10>>,
+    records: Signal<Local, Bits<FRESH_BITS>>,
+    records_count: Signal<Local, Bits<COUNT_BITS>>,
     first_list: Signal<Local, Bits<HITS_PART_BITS>>,
     second_list: Signal<Local, Bits<HITS_PART_BITS>>,
     first_ids: Signal<Local, Bits<RECORD_BITS>>,
@@ -221,6 +245,8 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     id_place: [Constant<Bits<PART_BITS>>; IDS_PER_RECORD],
     first_place: Constant<Bits<10>>,
     second_place: Constant<Bits<10>>,
+    third_place: Constant<Bits<10>>,
+    one_record: Constant<Bits<COUNT_BITS>>,
     record_log2: Constant<Bits<4>>,
     per_record: Constant<Bits<IDS_BITS>>,
     whole_part: Constant<Bits<PART_BITS>>,
@@ -230,17 +256,26 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> {
     committed_control: Constant<Bits<16>>,
     ids_control: Constant<Bits<16>>,
     hits_control: Constant<Bits<16>>,
+    presence_control: Constant<Bits<16>>,
     hits_per_record: Constant<Bits<HITS_BITS>>,
     whole_hits: Constant<Bits<HITS_IN_BITS>>,
     hits_count_lsb: Constant<Bits<8>>,
     hits_overflow_at: Constant<Bits<8>>,
     verdict_hits_lsb: Constant<Bits<8>>,
+    verdict_presence_lsb: Constant<Bits<8>>,
+    present_lsb: Constant<Bits<16>>,
+    is_present_at: Constant<Bits<8>>,
     overflow_lsb: Constant<Bits<8>>,
     one_word: Constant<Bits<WORD_BITS>>,
-    one_found: Constant<Bits<HITS_WORD_BITS>>,
+    one_found: Constant<Bits<FOUND>>,
     line_records: Constant<Bits<COUNT_BITS>>,
     none: Constant<Bits<WAITING_BITS>>,
     phases: Constant<Bits<LINE_BITS>>,
+}
+
+/// Bits of what the payload matcher found in an element, with so many presence bits.
+pub const fn found_bits(short: usize) -> usize {
+    PRESENT_LSB + short
 }
 
 /// The phase bit of every record of a line.
@@ -252,7 +287,9 @@ fn phases() -> Bits<LINE_BITS> {
     phases
 }
 
-impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_LOG2, DEPTH_COUNT> {
+impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize, const SHORT: usize, const FOUND: usize> Default
+    for Pack<DEPTH_LOG2, DEPTH_COUNT, SHORT, FOUND>
+{
     fn default() -> Self {
         Self {
             clock: Default::default(),
@@ -272,6 +309,7 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             hits_count: Default::default(),
             hits_ids: Default::default(),
             hits_overflow: Default::default(),
+            hits_present: Default::default(),
             credit: Default::default(),
             records_log2: Default::default(),
             idle: Default::default(),
@@ -284,10 +322,12 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             given_back: Default::default(),
             joined: Default::default(),
             joined_hits: Default::default(),
+            joined_present: Default::default(),
             first_hits: Default::default(),
             second_hits: Default::default(),
             has_first: Default::default(),
             has_second: Default::default(),
+            has_present: Default::default(),
             joined_valid: Default::default(),
             are_hits: Default::default(),
             is_tail: Default::default(),
@@ -308,6 +348,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             hits_more: Default::default(),
             both_there: Default::default(),
             has_both: Default::default(),
+            is_asked_for: Default::default(),
+            is_present: Default::default(),
+            present: Default::default(),
             takes_hits: Default::default(),
             result: Default::default(),
             found: Default::default(),
@@ -330,6 +373,10 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             id: Default::default(),
             ids_end: Default::default(),
             hits_end: Default::default(),
+            presence: Default::default(),
+            presence_at: Default::default(),
+            records: Default::default(),
+            records_count: Default::default(),
             first_list: Default::default(),
             second_list: Default::default(),
             first_ids: Default::default(),
@@ -355,6 +402,8 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             id_place: std::array::from_fn(|n| Constant::new(n.to_bits())),
             first_place: Constant::new(RECORD_BITS.to_bits()),
             second_place: Constant::new((2 * RECORD_BITS).to_bits()),
+            third_place: Constant::new((3 * RECORD_BITS).to_bits()),
+            one_record: Constant::new(1u64.to_bits()),
             record_log2: Constant::new((RECORD_BITS.ilog2() as usize).to_bits()),
             per_record: Constant::new(IDS_PER_RECORD.to_bits()),
             whole_part: Constant::new(IDS_PER_RECORD.to_bits()),
@@ -364,11 +413,15 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
             committed_control: Constant::new(u64::from(c2h::control(RecordKind::Committed, 0, false)).into()),
             ids_control: Constant::new(u64::from(c2h::control(RecordKind::Ids, 0, false)).into()),
             hits_control: Constant::new(u64::from(c2h::control(RecordKind::Hits, 0, false)).into()),
+            presence_control: Constant::new(u64::from(c2h::control(RecordKind::Presence, 0, false)).into()),
             hits_per_record: Constant::new(HITS_PER_RECORD.to_bits()),
             whole_hits: Constant::new(HITS_PER_RECORD.to_bits()),
             hits_count_lsb: Constant::new(HITS_COUNT_LSB.to_bits()),
             hits_overflow_at: Constant::new(HITS_OVERFLOW_BIT.to_bits()),
             verdict_hits_lsb: Constant::new(VERDICT_HITS_LSB.to_bits()),
+            verdict_presence_lsb: Constant::new(VERDICT_PRESENCE_BIT.to_bits()),
+            present_lsb: Constant::new(PRESENT_LSB.to_bits()),
+            is_present_at: Constant::new(IS_PRESENT_BIT.to_bits()),
             overflow_lsb: Constant::new(OVERFLOW_BIT.to_bits()),
             one_word: Constant::new(1u64.to_bits()),
             one_found: Constant::new(1u64.to_bits()),
@@ -379,7 +432,9 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Default for Pack<DEPTH_L
     }
 }
 
-impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG2, DEPTH_COUNT> {
+impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize, const SHORT: usize, const FOUND: usize> Logic
+    for Pack<DEPTH_LOG2, DEPTH_COUNT, SHORT, FOUND>
+{
     #[hdl_gen]
     fn update(&mut self) {
         dff_setup!(
@@ -388,10 +443,12 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             given_back,
             joined,
             joined_hits,
+            joined_present,
             first_hits,
             second_hits,
             has_first,
             has_second,
+            has_present,
             joined_valid,
             are_hits,
             is_tail,
@@ -456,10 +513,14 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         self.results.s_axis_tvalid.next = self.out_valid.val();
         self.hits.clock.next = self.clock.val();
         self.hits.reset.next = self.reset.val();
-        self.found.next = bit_cast::<HITS_WORD_BITS, HITS_LIST_BITS>(self.hits_ids.val())
-            | (bit_cast::<HITS_WORD_BITS, HITS_BITS>(self.hits_count.val()) << self.hits_count_lsb.val());
+        self.found.next = bit_cast::<FOUND, HITS_LIST_BITS>(self.hits_ids.val())
+            | (bit_cast::<FOUND, HITS_BITS>(self.hits_count.val()) << self.hits_count_lsb.val())
+            | (bit_cast::<FOUND, SHORT>(self.hits_present.val()) << self.present_lsb.val());
         if self.hits_overflow.val() {
             self.found.next = self.found.val() | (self.one_found.val() << self.hits_overflow_at.val());
+        }
+        if self.hits_present.val().any() {
+            self.found.next = self.found.val() | (self.one_found.val() << self.is_present_at.val());
         }
         self.hits.s_axis_tdata.next = self.found.val();
         self.hits.s_axis_tvalid.next = self.hits_valid.val();
@@ -482,12 +543,28 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             self.hits_first.next = self.whole_hits.val();
             self.hits_second.next = self.hits_more.val().get_bits::<HITS_IN_BITS>(0);
         }
+        self.present.next = self.hits.m_axis_tdata.val().get_bits::<SHORT>(self.present_lsb.val().index());
+        self.is_asked_for.next = self.result_ids.val().any();
+        for i in DEFER_BIT..(DEFER_BIT + 1) {
+            if self.results.m_axis_tdata.val().get_bit(i) {
+                self.is_asked_for.next = true;
+            }
+        }
+        self.is_present.next = false;
+        for i in IS_PRESENT_BIT..(IS_PRESENT_BIT + 1) {
+            if self.hits.m_axis_tdata.val().get_bit(i) {
+                self.is_present.next = self.is_asked_for.val();
+            }
+        }
         self.has_both.next = self.result_ids.val().any() & self.found_count.val().any();
         self.takes_hits.next = self.tail_due.q.val() | !self.result_ids.val().any();
         self.result.next = self.results.m_axis_tdata.val();
         if self.found_count.val().any() {
             self.result.next = self.result.val()
                 | (bit_cast::<WORD_BITS, HITS_BITS>(self.found_count.val()) << self.verdict_hits_lsb.val());
+        }
+        if self.is_present.val() {
+            self.result.next = self.result.val() | (self.one_word.val() << self.verdict_presence_lsb.val());
         }
         for i in HITS_OVERFLOW_BIT..(HITS_OVERFLOW_BIT + 1) {
             if self.hits.m_axis_tdata.val().get_bit(i) {
@@ -515,6 +592,8 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
             }
             self.are_hits.d.next = self.takes_hits.val();
             self.is_tail.d.next = self.tail_due.q.val();
+            self.has_present.d.next = self.is_present.val() & (self.tail_due.q.val() | !self.has_both.val());
+            self.joined_present.d.next = bit_cast::<PRESENCE_BITS, SHORT>(self.present.val());
             self.tail_due.d.next = self.both_there.val() & self.has_both.val() & !self.tail_due.q.val();
         }
 
@@ -587,41 +666,64 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
                         << self.count_lsb.val());
             }
         }
+        self.presence.next = 0.into();
+        if self.has_present.q.val() {
+            self.presence.next = bit_cast::<RECORD_BITS, PRESENCE_BITS>(self.joined_present.q.val())
+                | (bit_cast::<RECORD_BITS, 16>(self.head_sequence.val()) << self.id_sequence_lsb.val())
+                | (bit_cast::<RECORD_BITS, 16>(self.presence_control.val()) << self.control_lsb.val());
+        }
+        self.records.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.head.val())
+            | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val()) << self.first_place.val())
+            | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.second_place.val());
+        self.presence_at.next = self.first_place.val();
+        self.records_count.next = 1.into();
+        if self.has_second.q.val() {
+            self.presence_at.next = self.third_place.val();
+            self.records_count.next = 3.into();
+        } else if self.has_first.q.val() {
+            self.presence_at.next = self.second_place.val();
+            self.records_count.next = 2.into();
+        }
+        // Without the verdict; there is a first one.
+        if self.is_tail.q.val() {
+            self.records.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val())
+                | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.first_place.val());
+            self.presence_at.next = self.first_place.val();
+            self.records_count.next = 1.into();
+            if self.has_second.q.val() {
+                self.presence_at.next = self.second_place.val();
+                self.records_count.next = 2.into();
+            }
+        }
+        if self.has_present.q.val() {
+            self.records_count.next = self.records_count.val() + self.one_record.val();
+        }
         if self.go.val() {
             self.fresh_valid.d.next = self.joined_valid.q.val() & self.head_kind.val().any();
-            self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.head.val())
-                | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val()) << self.first_place.val())
-                | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.second_place.val());
-            self.fresh_count.d.next = 1.into();
-            if self.has_second.q.val() {
-                self.fresh_count.d.next = 3.into();
-            } else if self.has_first.q.val() {
-                self.fresh_count.d.next = 2.into();
-            }
-            if self.is_tail.q.val() {
-                self.fresh.d.next = bit_cast::<FRESH_BITS, RECORD_BITS>(self.first_ids.val())
-                    | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.second_ids.val()) << self.first_place.val());
-                self.fresh_count.d.next = 1.into();
-                if self.has_second.q.val() {
-                    self.fresh_count.d.next = 2.into();
-                }
-            }
+            self.fresh.d.next = self.records.val()
+                | (bit_cast::<FRESH_BITS, RECORD_BITS>(self.presence.val()) << self.presence_at.val());
+            self.fresh_count.d.next = self.records_count.val();
         }
 
         // Stage 2: behind the records that wait; a line when there are four.
         self.shift.next = bit_cast::<10, WAITING_BITS>(self.held_count.q.val()) << self.record_log2.val();
-        self.both.next = bit_cast::<BOTH_BITS, FRESH_BITS>(self.held.q.val());
+        self.both.next = bit_cast::<BOTH_BITS, HELD_BITS>(self.held.q.val());
         self.both_count.next = self.held_count.q.val();
         if self.fresh_valid.q.val() {
             self.both.next =
                 self.both.val() | (bit_cast::<BOTH_BITS, FRESH_BITS>(self.fresh.q.val()) << self.shift.val());
-            self.both_count.next = self.held_count.q.val() + self.fresh_count.q.val();
+            // Of a whole line nothing is left.
+            self.both_count.next =
+                self.held_count.q.val() + self.fresh_count.q.val().get_bits::<WAITING_BITS>(0);
         }
         // The carry of that sum, written out: it selects what 384 bits become.
         self.full.next = self.fresh_valid.q.val()
-            & ((self.held_count.q.val().get_bit(1) & self.fresh_count.q.val().get_bit(1))
+            & (self.fresh_count.q.val().get_bit(2)
+                | (self.held_count.q.val().get_bit(1) & self.fresh_count.q.val().get_bit(1))
                 | (self.held_count.q.val().all() & self.fresh_count.q.val().get_bit(0))
-                | (self.fresh_count.q.val().all() & self.held_count.q.val().get_bit(0)));
+                | (self.fresh_count.q.val().get_bit(1)
+                    & self.fresh_count.q.val().get_bit(0)
+                    & self.held_count.q.val().get_bit(0)));
         for i in LINE_BITS..(LINE_BITS + 1) {
             self.rest.next = self.both.val().get_bits::<REST_BITS>(i);
         }
@@ -646,11 +748,11 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize> Logic for Pack<DEPTH_LOG
         if self.go.val() {
             self.whole.d.next = self.both.val().get_bits::<LINE_BITS>(0);
             self.whole_valid.d.next = false;
-            self.held.d.next = self.both.val().get_bits::<FRESH_BITS>(0);
+            self.held.d.next = self.both.val().get_bits::<HELD_BITS>(0);
             self.held_count.d.next = self.both_count.val();
             if self.full.val() {
                 self.whole_valid.d.next = true;
-                self.held.d.next = bit_cast::<FRESH_BITS, REST_BITS>(self.rest.val());
+                self.held.d.next = bit_cast::<HELD_BITS, REST_BITS>(self.rest.val());
             }
             if self.flush.val() {
                 self.whole_valid.d.next = true;

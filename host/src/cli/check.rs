@@ -172,12 +172,22 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         ("signatures without a pattern".to_owned(), report.without_pattern.to_string()),
     ]);
     if report.patterns > 0 {
-        let PayloadReport { patterns, patterns_total, windows, windows_total, passes, left, listed } =
-            &report.payload;
+        let PayloadReport {
+            patterns,
+            patterns_total,
+            short,
+            short_total,
+            windows,
+            windows_total,
+            passes,
+            left,
+            listed,
+        } = &report.payload;
         let passes = format!("{:.4} %", 100.0 * passes.iter().sum::<f64>());
         rows.extend([
             ("patterns on the card".to_owned(), of(*patterns, *patterns_total)),
-            ("patterns sought by the host: 1 or 2 bytes".to_owned(), left.short.to_string()),
+            ("presence bits of patterns of 1 or 2 bytes".to_owned(), of(*short, *short_total)),
+            ("patterns sought by the host: no presence bit".to_owned(), left.no_bit.to_string()),
             ("patterns sought by the host: frequent".to_owned(), left.hot.to_string()),
             ("patterns sought by the host: no room".to_owned(), left.no_room.to_string()),
             ("buckets of the window index".to_owned(), of(*windows, *windows_total)),

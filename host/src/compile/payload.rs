@@ -1,11 +1,13 @@
 //! The patterns on the card: which of those that lead to signatures, by which windows, in which tables.
 //!
 //! Every signature that asks for bytes in the payload has one pattern that leads to it
-//! ([`crate::engine::host::fast_pattern`]). Patterns that are equal are one. On the card are those of three bytes and more
-//! whose window is rare in usual traffic, as many as it holds, the rarest first; the others are left to the host,
-//! which seeks them in packets that satisfy a header of their signatures. Whichever of both finds a pattern, the host
-//! goes on the same way, so it changes no answer. The card reports a pattern for packets alone that satisfy a header of
-//! its signatures, or nearly ([`mod@headers`]).
+//! ([`crate::engine::host::fast_pattern`]). Patterns that are equal are one. On the card are those of three
+//! bytes and more whose window is rare in usual traffic, as many as it holds, the rarest first, and the
+//! shorter ones for which it has a presence bit ([`wiresift_abi::payload::short`]); the others are left to
+//! the host, which seeks them in packets that satisfy a header of their signatures. Whichever of both finds a
+//! pattern, the host goes on the same way, so it changes no answer. The card reports a pattern of three bytes
+//! and more for packets alone that satisfy a header of its signatures, or nearly ([`mod@headers`]), and a
+//! shorter one for packets that satisfy any.
 
 mod headers;
 mod window;
@@ -21,6 +23,7 @@ use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::payload::headers::{Header, HeaderLists, NO_LIST};
+use wiresift_abi::payload::short::{ShortPattern, ShortPatterns};
 use wiresift_abi::payload::{self, CLASSES, Class, SECRET_ROWS, Secret, Tables, backlog_max, memories};
 
 pub use worst::Worst;
@@ -47,6 +50,9 @@ pub struct Payload {
     texts: Vec<Text>,
     /// Those that the card has, by its numbers.
     stored: Vec<Stored>,
+    short: ShortPatterns,
+    /// Those of one or two bytes that have a presence bit: the bit, ascending, and the place of the text.
+    with_bit: Vec<(u16, usize)>,
     left: LeftToHost,
     listed: Listed,
 }
@@ -85,8 +91,8 @@ struct Stored {
 /// Patterns that the host seeks, by the reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LeftToHost {
-    /// Of one or two bytes.
-    pub short: usize,
+    /// Of one or two bytes, for which there was no presence bit.
+    pub no_bit: usize,
     /// Whose every window is frequent in usual traffic, or repeats itself.
     pub hot: usize,
     /// That found no room.
@@ -96,10 +102,14 @@ pub struct LeftToHost {
 /// What the patterns use of the card.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PayloadReport {
-    /// Patterns on the card.
+    /// Patterns of three bytes and more on the card.
     pub patterns: usize,
     /// Patterns that it holds.
     pub patterns_total: usize,
+    /// Patterns of one or two bytes that have a presence bit.
+    pub short: usize,
+    /// Presence bits.
+    pub short_total: usize,
     /// Buckets of the window index in use.
     pub windows: usize,
     /// Buckets of the window index.
@@ -122,7 +132,8 @@ impl Payload {
         metadata: &mut Metadata,
     ) -> Self {
         let wanted = wanted(metadata);
-        let mut payload = Self::place(geometry, secret, texts(&wanted), None);
+        let short = ShortPatterns::empty(geometry);
+        let mut payload = Self::place(geometry, secret, texts(&wanted), None, &short);
         payload.list(&HeaderLists::empty(geometry), &Conditions::new(entries, metadata), &wanted);
         payload.note(&wanted, metadata);
         payload
@@ -136,9 +147,10 @@ impl Payload {
             self.clone()
         } else {
             let Self { geometry, secret, .. } = *self;
-            let next = Self::place(geometry, secret, texts.clone(), Some(&self.tables));
+            let next = Self::place(geometry, secret, texts.clone(), Some(&self.tables), &self.short);
             // Room that is in pieces is found when all are placed anew.
-            let anew = (next.left.no_room > 0).then(|| Self::place(geometry, secret, texts, None));
+            let anew =
+                (next.left.no_room > 0).then(|| Self::place(geometry, secret, texts, None, &self.short));
             anew.filter(|anew| anew.left.no_room < next.left.no_room).unwrap_or(next)
         };
         next.list(&self.header_lists, &Conditions::new(entries, metadata), &wanted);
@@ -146,18 +158,36 @@ impl Payload {
         next
     }
 
-    fn place(geometry: &'static Geometry, secret: Secret, texts: Vec<Text>, before: Option<&Tables>) -> Self {
+    fn place(
+        geometry: &'static Geometry,
+        secret: Secret,
+        texts: Vec<Text>,
+        before: Option<&Tables>,
+        short_before: &ShortPatterns,
+    ) -> Self {
         let mut chooser = Chooser::new();
         let mut left = LeftToHost::default();
         let mut chosen: Vec<(usize, Choice)> = Vec::new();
+        let (mut short_texts, mut short_patterns) = (Vec::new(), Vec::new());
         for (number, text) in texts.iter().enumerate() {
+            if let Some(pattern) = ShortPattern::new(&text.bytes, text.nocase) {
+                short_texts.push(number);
+                short_patterns.push(pattern);
+                continue;
+            }
             match chooser.choose(&text.bytes, text.nocase) {
-                None if Class::of(text.bytes.len()).is_none() => left.short += 1,
                 None => left.no_room += 1,
                 Some(choice) if choice.rate > HOT => left.hot += 1,
                 Some(choice) => chosen.push((number, choice)),
             }
         }
+        // Where there are more than bits, those that have one keep it, and then the order of the first
+        // signatures decides: any of them is in most packets.
+        let (short, bits) = short_before.next(&short_patterns);
+        let mut with_bit: Vec<(u16, usize)> =
+            bits.iter().zip(&short_texts).filter_map(|(bit, text)| bit.map(|bit| (bit, *text))).collect();
+        with_bit.sort_unstable();
+        left.no_bit = short_texts.len() - with_bit.len();
         let room = 1 << geometry.payload.patterns_log2;
         if chosen.len() > room {
             chosen.sort_by(|(_, a), (_, b)| a.rate.total_cmp(&b.rate));
@@ -186,7 +216,8 @@ impl Payload {
         });
         let stored = stored.collect();
         let header_lists = HeaderLists::empty(geometry);
-        Self { geometry, secret, tables, header_lists, texts, stored, left, listed: Listed::default() }
+        let listed = Listed::default();
+        Self { geometry, secret, tables, header_lists, texts, stored, short, with_bit, left, listed }
     }
 
     /// Gives every pattern on the card its header list; those of `before` keep their numbers.
@@ -212,19 +243,22 @@ impl Payload {
         self.header_lists = header_lists;
     }
 
-    /// Says in the metadata what the card's numbers mean.
+    /// Says in the metadata what the card's numbers and presence bits mean.
     fn note(&self, wanted: &[Wanted], metadata: &mut Metadata) {
-        let place = |stored: &Stored| (stored.number, wanted[stored.text].places[0]);
-        metadata.patterns = self.stored.iter().map(place).collect();
+        let first = |text: usize| wanted[text].places[0];
+        metadata.patterns = self.stored.iter().map(|stored| (stored.number, first(stored.text))).collect();
+        metadata.short_patterns = self.with_bit.iter().map(|(bit, text)| (*bit, first(*text))).collect();
     }
 
     /// The commands that write everything into empty tables; none where there is no pattern.
     pub fn commands(&self) -> Vec<Line> {
-        if self.stored.is_empty() {
-            return Vec::new();
+        let mut commands = self.short.changes(&ShortPatterns::empty(self.geometry));
+        // Short patterns have no windows, and need no secret.
+        if !self.stored.is_empty() {
+            commands.extend(self.header_lists.changes(&HeaderLists::empty(self.geometry)));
+            commands.extend(self.tables.commands());
         }
-        let lists = self.header_lists.changes(&HeaderLists::empty(self.geometry));
-        lines(&[lists, self.tables.commands()].concat())
+        lines(&commands)
     }
 
     /// The commands that make these patterns of those `before`, on a card that was loaded with [`Self::commands`] once.
@@ -236,7 +270,8 @@ impl Payload {
             let secret = secret.filter(|command| command.opcode == Opcode::WriteWindowSecret);
             commands = secret.chain(commands).collect();
         }
-        lines(&[self.header_lists.changes(&before.header_lists), commands].concat())
+        let short = self.short.changes(&before.short);
+        lines(&[short, self.header_lists.changes(&before.header_lists), commands].concat())
     }
 
     /// Comparisons that a beat of the hardest payload costs.
@@ -267,6 +302,8 @@ impl Payload {
         PayloadReport {
             patterns: self.stored.len(),
             patterns_total: 1 << sizes.patterns_log2,
+            short: self.short.used(),
+            short_total: self.short.room(),
             windows: self.tables.windows(),
             windows_total: self.tables.windows_max(),
             passes: CLASSES.map(|class| memories(class, sizes).map(|memory| set[memory] / words).product()),

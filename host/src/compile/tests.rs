@@ -65,7 +65,8 @@ impl Card {
             | Opcode::WriteFilter
             | Opcode::WriteWindow
             | Opcode::WritePattern
-            | Opcode::WriteHeader => {
+            | Opcode::WriteHeader
+            | Opcode::WriteShort => {
                 panic!("a command of the payload matcher")
             }
             Opcode::WriteSecret => self.secret.0[index] = Key::of(&data),

@@ -31,7 +31,7 @@ use wiresift_driver::{Card, Config, DriverError, Transport, Verdict};
 
 use self::failover::Failover;
 use super::cpu::parse::Header;
-use super::cpu::{CpuEngine, EngineError, Headed};
+use super::cpu::{CpuEngine, EngineError, Found, Headed};
 use super::host::{HostEngine, HostRules};
 use crate::decision::Decision;
 use crate::device::{Batch, Decided, Device, DeviceError, RuleUpdate};
@@ -258,13 +258,16 @@ impl<T: Transport> CardDevice<T> {
         if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_pattern(**hit)) {
             return Err(self.broken(format!("a verdict names pattern {hit}")));
         }
+        if let Some(bit) = verdict.presence().find(|bit| !host.is_presence_bit(*bit)) {
+            return Err(self.broken(format!("a verdict sets presence bit {bit}")));
+        }
         self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);
         if verdict.flags.0 & (Flags::DEFER | Flags::CUT) != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
             let pending = &mut self.batches[at];
-            let hits = named(verdict);
-            let decided = pending.decide_by(&mut self.tables, &mut self.host, hits);
+            let found = named(verdict);
+            let decided = pending.decide_by(&mut self.tables, &mut self.host, found);
             decided.map_err(|error| behind(self.name, error))?;
         } else {
             if let Some(id) = verdict.acl.filter(|id| host.metadata().acl_place(*id).is_none()) {
@@ -344,8 +347,9 @@ fn is_jumbo(packet: &[u8]) -> bool {
 }
 
 /// The patterns that a verdict names, where it names all.
-fn named(verdict: &Verdict) -> Option<&[u16]> {
-    (verdict.flags.0 & Flags::OVERFLOW == 0).then(|| verdict.hits())
+fn named(verdict: &Verdict) -> Option<Found<'_>> {
+    let found = Found { hits: verdict.hits(), presence: verdict.presence_words() };
+    (verdict.flags.0 & Flags::OVERFLOW == 0).then_some(found)
 }
 
 impl Pending {
@@ -363,14 +367,14 @@ impl Pending {
         &mut self,
         tables: &mut HostTables,
         host: &mut HostEngine,
-        hits: Option<&[u16]>,
+        found: Option<Found<'_>>,
     ) -> Result<(), EngineError> {
         let at = self.decisions.len();
         let Self { batch, rules, decisions, .. } = self;
         let engine = tables.at(rules.version)?;
         host.follow(&rules.host);
         engine.classify(std::iter::once(batch.packet(at)), |packet, headed| {
-            decisions.push(host.decide(packet, batch.info(at).nanos, &Headed { hits, ..*headed }));
+            decisions.push(host.decide(packet, batch.info(at).nanos, &Headed { found, ..*headed }));
         });
         Ok(())
     }
@@ -381,8 +385,8 @@ impl Pending {
         let packet = self.batch.packet(at);
         let header = Header { flags: verdict.flags.0 & !Flags::OVERFLOW, ..Header::of(packet) };
         host.follow(&self.rules.host);
-        let hits = named(verdict);
-        let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header, hits };
+        let found = named(verdict);
+        let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header, found };
         self.decisions.push(host.decide(packet, self.batch.info(at).nanos, &headed));
     }
 }

@@ -110,7 +110,9 @@ fn memory_of_a_card_that_may_still_write_is_kept() {
 fn every_packet_has_one_right_verdict_whatever_happens() {
     let (count, start) = (1_000_000, Instant::now());
     let fake = FakeCard::new(&LAB, 9, vec![]).contained().troubled(150);
-    let mut caller = Caller::on(fake, 9).unwrap();
+    // Several faults may hit one recovery after the other.
+    let patient = Config { recoveries: 12, ..config() };
+    let mut caller = Caller::with(fake, patient, 9).unwrap();
     caller.card.load(&image(&LAB, 10)).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     while (caller.counters.verdicts as usize) < count {

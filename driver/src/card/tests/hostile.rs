@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use wiresift_abi::c2h::{RECORD_BYTES, RecordKind, VerdictRecord};
+use wiresift_abi::c2h::{PRESENCE_BITS, PresenceRecord, RECORD_BYTES, RecordKind, VerdictRecord};
 
 use super::*;
 use crate::c2h::{Checker, Posted};
@@ -38,6 +38,7 @@ fn random_records_give_nothing_that_was_not_posted() {
     let (count, start) = (10_000_000, Instant::now());
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let (mut checker, mut index, mut verdicts, mut refused) = (Checker::default(), 0_u32, 0_u64, 0_u64);
+    let (mut announced, mut with_presence) = (false, 0_u64);
     let posted = Announced(u32::MAX);
     for n in 0..count {
         let sequence = checker.sequence();
@@ -47,14 +48,24 @@ fn random_records_give_nothing_that_was_not_posted() {
             flags: 0,
             length: posted.length(sequence),
             version: 0,
-            control: wiresift_abi::c2h::control(RecordKind::Verdict, 0, false),
+            control: c2h::control(RecordKind::Verdict, 0, false),
         };
-        let mut record: [u64; 2] = bytemuck::cast(right);
+        let presence = PresenceRecord {
+            words: rng.random(),
+            sequence: sequence as u16,
+            control: c2h::control(RecordKind::Presence, 0, false),
+        };
+        // What was announced comes one time in two.
+        let is_due = announced && rng.random();
+        let mut record: [u64; 2] = if is_due { bytemuck::cast(presence) } else { bytemuck::cast(right) };
         match rng.random_range(0..4) {
             0 => record = rng.random(),
             1 => record[rng.random_range(0..2)] ^= 1 << rng.random_range(0..64),
             2 => record[1] = (record[1] & ((1 << 48) - 1)) | (u64::from(rng.random::<u16>()) << 48),
             _ => {}
+        }
+        if !is_due && rng.random_ratio(1, 8) {
+            record[1] ^= 1 << (48 + c2h::PRESENCE_BIT);
         }
         let words = record.map(u64::to_le);
         let given: VerdictRecord = bytemuck::cast(words);
@@ -64,18 +75,27 @@ fn random_records_give_nothing_that_was_not_posted() {
         match (plain, &result) {
             (Some(plain), Ok(Event::Verdict(verdict))) if plain == *verdict => assert_eq!(short, checker),
             (None, Ok(Event::Verdict(verdict))) => {
-                assert!(!verdict.ids().is_empty() || !verdict.hits().is_empty(), "record {n}: {given:?}");
+                let has_lists = !verdict.ids().is_empty() || !verdict.hits().is_empty();
+                assert!(has_lists || verdict.presence().next().is_some(), "record {n}: {given:?}");
             }
             (None, _) => {}
             both => panic!("record {n}: {given:?} is {both:?}"),
         }
+        if let Ok(event) = &result {
+            announced = *event == Event::Nothing && c2h::has_presence(given.control);
+        }
         match result {
             Ok(Event::Verdict(verdict)) => {
                 verdicts += 1;
+                with_presence += u64::from(verdict.presence().next().is_some());
                 assert_eq!(verdict.packet, u64::from(sequence), "record {n}");
                 assert_eq!(verdict.length, posted.length(sequence), "record {n}");
                 assert!(verdict.acl.is_none_or(|acl| acl < 1 << 20) && verdict.ids().len() <= 6);
                 assert!(verdict.ids().iter().all(|id| *id < 1 << 20), "record {n}: {given:?}");
+                assert!(
+                    verdict.presence().all(|bit| usize::from(bit) < PRESENCE_BITS),
+                    "record {n}: {given:?}"
+                );
                 index = index.wrapping_add(1);
             }
             Ok(Event::Nothing) => index = index.wrapping_add(1),
@@ -85,12 +105,13 @@ fn random_records_give_nothing_that_was_not_posted() {
                 assert_eq!(checker.sequence(), sequence, "a refused record answers nothing");
                 if rng.random_ratio(1, 4) {
                     // What a recovery does.
-                    (checker, index) = (Checker::default(), 0);
+                    (checker, index, announced) = (Checker::default(), 0, false);
                 }
             }
         }
     }
     assert!(verdicts > count / 100 && refused > count / 10, "{verdicts} verdicts, {refused} refused");
+    assert!(with_presence > count / 1000, "{with_presence} verdicts with presence bits");
     println!("{count} records: {verdicts} verdicts, {refused} refused, in {:?}", start.elapsed());
 }
 

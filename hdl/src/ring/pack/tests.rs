@@ -5,10 +5,10 @@ use super::*;
 use crate::gate::{self, Clocked, Native};
 use crate::ring::testing::{below, chance, to_bits, to_bytes};
 
-type Line = Pack<7, 8>;
-type Lab = Pack<6, 7>;
+type Line = Pack<7, 8, 96, { found_bits(96) }>;
+type Lab = Pack<6, 7, 8, { found_bits(8) }>;
 
-impl<const D: usize, const C: usize> Clocked for Pack<D, C> {
+impl<const D: usize, const C: usize, const S: usize, const F: usize> Clocked for Pack<D, C, S, F> {
     fn clock(&mut self) -> &mut Signal<In, Clock> {
         &mut self.clock
     }
@@ -28,6 +28,8 @@ struct Outcome {
     /// Patterns, and whether there may be more.
     hits: Vec<u32>,
     overflow: bool,
+    /// Presence bits.
+    present: u128,
 }
 
 impl Outcome {
@@ -35,7 +37,16 @@ impl Outcome {
         let (commit, silent) = (chance(rng, 10), chance(rng, 15));
         // A command has no patterns.
         let hits = if commit || silent || chance(rng, 50) { 0 } else { below(rng, 13) };
+        let present = if commit || silent || chance(rng, 50) {
+            0
+        } else {
+            // All of them, some, the first or the last.
+            let bits = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+            let some = [bits, 1, 1 << 7, 1 << 95][below(rng, 4)];
+            some & ((1 << 96) - 1)
+        };
         Self {
+            present,
             hits: (0..hits).map(|_| rng.next_u32() >> 17).collect(),
             overflow: !commit && !silent && chance(rng, 20),
             commit,
@@ -64,7 +75,19 @@ impl Outcome {
             ids,
             hits,
             overflow: false,
+            present: 0,
         }
+    }
+
+    /// As a card with so many short patterns has it.
+    fn with(mut self, short: usize) -> Self {
+        self.present &= (1 << short) - 1;
+        self
+    }
+
+    /// Whether its presence bits go out.
+    fn has_presence(&self) -> bool {
+        self.present != 0 && (!self.ids.is_empty() || self.flags & Flags::DEFER != 0)
     }
 
     /// The records as they have to stand in memory, with the phase bit clear.
@@ -81,6 +104,7 @@ impl Outcome {
             words[1] = self.acl.unwrap_or(0xffff_ffff);
             words[2] = u32::from(self.flags) | u32::from(self.overflow) << 13 | u32::from(self.length) << 16;
             words[3] = u32::from(self.version) | (self.hits.len() as u32) << 24;
+            words[3] |= u32::from(self.has_presence()) << 28;
         }
         words[3] |= u32::from(kind << 1 | (ids as u16) << 4) << 16;
         records.push(words);
@@ -98,11 +122,19 @@ impl Outcome {
             }
             records.push(words);
         }
+        if self.has_presence() {
+            let word = |n: usize| (self.present >> (32 * n)) as u32;
+            records.push([word(0), word(1), word(2), end(5, 0)]);
+        }
         let bytes = |words: [u32; 4]| -> Vec<u8> { words.into_iter().flat_map(u32::to_le_bytes).collect() };
         records.into_iter().map(|words| bytes(words).try_into().unwrap()).collect()
     }
 
-    fn offer<const D: usize, const C: usize>(&self, uut: &mut Pack<D, C>, rng: &mut ChaCha8Rng) {
+    fn offer<const D: usize, const C: usize, const S: usize, const F: usize>(
+        &self,
+        uut: &mut Pack<D, C, S, F>,
+        rng: &mut ChaCha8Rng,
+    ) {
         uut.out_commit.next = self.commit;
         uut.out_silent.next = self.silent;
         uut.out_sequence.next = u64::from(self.sequence).into();
@@ -120,7 +152,10 @@ impl Outcome {
         uut.out_ids.next = to_bits(&list.to_le_bytes()[..15]);
     }
 
-    fn offer_hits<const D: usize, const C: usize>(&self, uut: &mut Pack<D, C>) {
+    fn offer_hits<const D: usize, const C: usize, const S: usize, const F: usize>(
+        &self,
+        uut: &mut Pack<D, C, S, F>,
+    ) {
         uut.hits_count.next = self.hits.len().to_bits();
         let mut list = [0; 24];
         for (place, hit) in list.chunks_exact_mut(2).zip(&self.hits) {
@@ -128,6 +163,9 @@ impl Outcome {
         }
         uut.hits_ids.next = to_bits(&list);
         uut.hits_overflow.next = self.overflow;
+        let bits =
+            (0..S).fold(Bits::<S>::default(), |bits, n| bits.replace_bit(n, self.present >> n & 1 == 1));
+        uut.hits_present.next = bits;
     }
 }
 
@@ -157,7 +195,7 @@ struct Ran {
 }
 
 /// Offers `outcomes` as credits allow, until nothing moved for 100 cycles.
-fn run<const D: usize, const C: usize>(
+fn run<const D: usize, const C: usize, const S: usize, const F: usize>(
     outcomes: &[Outcome],
     first: u32,
     gap: u32,
@@ -165,7 +203,7 @@ fn run<const D: usize, const C: usize>(
     idle: Idle,
 ) -> Ran {
     let mut rng = ChaCha8Rng::seed_from_u64(u64::from(gap + stall));
-    let mut sim = Native::new(Pack::<D, C>::default());
+    let mut sim = Native::new(Pack::<D, C, S, F>::default());
     sim.uut.records_log2.next = 8u64.into();
     sim.uut.index.q.next = u64::from(first).into();
     let mut ran = Ran { lines: Vec::new(), credits: 0, cycles: 0 };
@@ -214,6 +252,14 @@ fn run<const D: usize, const C: usize>(
     ran
 }
 
+fn run_line(outcomes: &[Outcome], first: u32, gap: u32, stall: u32, idle: Idle) -> Ran {
+    run::<7, 8, 96, { found_bits(96) }>(outcomes, first, gap, stall, idle)
+}
+
+fn run_lab(outcomes: &[Outcome], first: u32, gap: u32, stall: u32, idle: Idle) -> Ran {
+    run::<6, 7, 8, { found_bits(8) }>(outcomes, first, gap, stall, idle)
+}
+
 /// Takes phases and padding off; both have to be right. Gives the number of pad records too.
 fn strip(lines: &[Vec<u8>], first: u32) -> (Vec<[u8; 16]>, usize) {
     let (mut records, mut pads) = (Vec::new(), 0);
@@ -251,10 +297,13 @@ fn check(outcomes: &[Outcome], ran: &Ran, first: u32) {
 fn records_come_out_in_order_whatever_stalls() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let outcomes: Vec<Outcome> = (0..350).map(|_| Outcome::random(&mut rng)).collect();
+    let narrow: Vec<Outcome> = outcomes.iter().map(|outcome| outcome.clone().with(8)).collect();
+    let behind = |outcomes: &[Outcome]| outcomes.iter().filter(|outcome| outcome.has_presence()).count();
+    assert!(behind(&outcomes) > 100 && behind(&narrow) > 80);
     for (gap, stall) in [(0, 0), (60, 0), (0, 60), (40, 40), (92, 10)] {
         for idle in [Idle::True, Idle::Never, Idle::Random] {
-            check(&outcomes, &run::<7, 8>(&outcomes, 0, gap, stall, idle), 0);
-            check(&outcomes, &run::<6, 7>(&outcomes, 0, gap, stall, idle), 0);
+            check(&outcomes, &run_line(&outcomes, 0, gap, stall, idle), 0);
+            check(&narrow, &run_lab(&narrow, 0, gap, stall, idle), 0);
         }
     }
 }
@@ -264,7 +313,7 @@ fn the_phase_turns_when_the_index_goes_around() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let outcomes: Vec<Outcome> = (0..300).map(|_| Outcome::random(&mut rng)).collect();
     for first in [0u32.wrapping_sub(8), 0u32.wrapping_sub(4), (1 << 31) - 40, 252] {
-        check(&outcomes, &run::<7, 8>(&outcomes, first, 10, 10, Idle::True), first);
+        check(&outcomes, &run_line(&outcomes, first, 10, 10, Idle::True), first);
     }
 }
 
@@ -274,24 +323,28 @@ fn every_result_of_every_size_meets_every_fill() {
     for before in 0..4 {
         for ids in 0..=6 {
             for hits in 0..=12 {
-                let mut outcomes: Vec<Outcome> = (0..before).map(|n| Outcome::plain(n, 0)).collect();
-                let hits = (0..hits).map(|n| n * 0x1357).collect();
-                outcomes.push(Outcome { hits, ..Outcome::plain(0xabcd_1234, ids) });
-                outcomes.push(Outcome::plain(77, 1));
-                check(&outcomes, &run::<7, 8>(&outcomes, 0, 0, 0, Idle::True), 0);
+                let outcomes: Vec<Outcome> = (0..before).map(|n| Outcome::plain(n, 0)).collect();
+                for (present, flags) in [(0, 0), (1 << 40, 0), (1 << 95 | 1, Flags::DEFER)] {
+                    let mut outcomes = outcomes.clone();
+                    let hits = (0..hits).map(|n| n * 0x1357).collect();
+                    outcomes.push(Outcome { hits, present, flags, ..Outcome::plain(0xabcd_1234, ids) });
+                    outcomes.push(Outcome::plain(77, 1));
+                    check(&outcomes, &run_line(&outcomes, 0, 0, 0, Idle::True), 0);
+                }
             }
         }
     }
 }
 
 #[test]
-fn a_result_of_48_bytes_passes_in_every_cycle() {
-    let outcomes: Vec<Outcome> = (0..1200).map(|n| Outcome::plain(n, 6)).collect();
-    let ran = run::<7, 8>(&outcomes, 0, 0, 0, Idle::True);
+fn a_result_of_64_bytes_passes_in_every_cycle() {
+    let present = |n: u32| Outcome { present: 1 << (n % 8), ..Outcome::plain(n, 6) };
+    let outcomes: Vec<Outcome> = (0..1200).map(present).collect();
+    let ran = run_line(&outcomes, 0, 0, 0, Idle::True);
     check(&outcomes, &ran, 0);
-    assert_eq!(ran.lines.len(), 900);
+    assert_eq!(ran.lines.len(), 1200);
     assert!(ran.cycles <= 1200 + 12, "{} cycles", ran.cycles);
-    let ran = run::<6, 7>(&outcomes, 0, 0, 0, Idle::True);
+    let ran = run_lab(&outcomes, 0, 0, 0, Idle::True);
     assert!(ran.cycles <= 1200 + 12, "{} cycles", ran.cycles);
 }
 
@@ -327,7 +380,7 @@ fn a_lone_result_does_not_wait_when_idle_and_64_cycles_when_not() {
 fn results_that_follow_each_other_share_lines() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let outcomes: Vec<Outcome> = (0..400).map(|n| Outcome::plain(n, below(&mut rng, 3))).collect();
-    let ran = run::<7, 8>(&outcomes, 0, 70, 0, Idle::True);
+    let ran = run_line(&outcomes, 0, 70, 0, Idle::True);
     check(&outcomes, &ran, 0);
     assert!(strip(&ran.lines, 0).1 < 4, "padding only at the end");
 }
@@ -369,9 +422,9 @@ fn a_reset_empties_it_and_starts_the_ring_anew() {
     assert_eq!(strip(&lines, 0).0, outcomes.as_records());
 }
 
-fn gate<const D: usize, const C: usize>(name: &str) {
+fn gate<const D: usize, const C: usize, const S: usize, const F: usize>(name: &str) {
     let (mut outstanding, mut hits_outstanding) = (0, 0);
-    gate::passes(name, Pack::<D, C>::default, 4000, 5, |uut, rng, cycle| {
+    gate::passes(name, Pack::<D, C, S, F>::default, 4000, 5, |uut, rng, cycle| {
         if uut.reset.val() {
             (outstanding, hits_outstanding) = (0, 0);
         } else if uut.credit.val() {
@@ -395,10 +448,10 @@ fn gate<const D: usize, const C: usize>(name: &str) {
 
 #[test]
 fn passes_the_gate_in_line() {
-    gate::<7, 8>("pack_line");
+    gate::<7, 8, 96, { found_bits(96) }>("pack_line");
 }
 
 #[test]
 fn passes_the_gate_in_lab() {
-    gate::<6, 7>("pack_lab");
+    gate::<6, 7, 8, { found_bits(8) }>("pack_lab");
 }

@@ -94,6 +94,20 @@ impl SoftCard {
         hits
     }
 
+    /// The presence bits of a packet.
+    fn presence(&self, packet: &[u8], geometry: &Geometry) -> BTreeSet<u16> {
+        let pairs = packet.windows(2).map(|pair| (pair[0], pair[1]));
+        pairs.flat_map(|(first, last)| self.present(first, last, geometry)).collect()
+    }
+
+    /// The presence bits that these two bytes set.
+    fn present(&self, first: u8, last: u8, geometry: &Geometry) -> Vec<u16> {
+        let row = |byte: u8| self.read(Opcode::WriteShort, 0, 0, byte.into());
+        let (begins, ends, count) = (row(first), row(last), geometry.payload.short_patterns);
+        let has = |row: &Line, bit: usize| row.0[bit / 8] >> (bit % 8) & 1 == 1;
+        (0..count).filter(|bit| has(&begins, *bit) && has(&ends, count + bit)).map(|bit| bit as u16).collect()
+    }
+
     /// What the header list of a pattern asks for; `None` where it has none.
     fn headers(&self, number: u32, geometry: &Geometry) -> Option<BTreeSet<Vec<u8>>> {
         let pattern = self.read(Opcode::WritePattern, 0, 0, number as usize);
@@ -158,18 +172,38 @@ fn finds_all(card: &SoftCard, metadata: &Metadata, geometry: &Geometry, rng: &mu
         let numbers: BTreeSet<u32> = metadata.patterns.iter().map(|(number, _)| *number).collect();
         assert!(hits.is_subset(&numbers));
         for (number, place) in &metadata.patterns {
-            let pattern = sought_pattern(&metadata.signatures[*place as usize]).unwrap();
-            let alike = |window: &[u8]| {
-                if pattern.nocase {
-                    window.eq_ignore_ascii_case(pattern.bytes)
-                } else {
-                    window == pattern.bytes
-                }
-            };
-            if payload.windows(pattern.bytes.len()).any(alike) {
-                assert!(hits.contains(number), "{pattern:?} in {payload:02x?}");
+            if is_in(&payload, metadata, *place) {
+                assert!(hits.contains(number), "{number} in {payload:02x?}");
             }
         }
+        // Something is always in front of a payload.
+        let presence = card.presence(&[&[0], &payload[..]].concat(), geometry);
+        let short = metadata.short_patterns.iter();
+        let short: BTreeSet<u16> =
+            short.filter(|(_, place)| is_in(&payload, metadata, *place)).map(|(bit, _)| *bit).collect();
+        assert_eq!(presence, short, "{payload:02x?}");
+    }
+}
+
+/// Whether the pattern of a signature is in a payload.
+fn is_in(payload: &[u8], metadata: &Metadata, place: u32) -> bool {
+    let pattern = sought_pattern(&metadata.signatures[place as usize]).unwrap();
+    let alike = |window: &[u8]| {
+        if pattern.nocase { window.eq_ignore_ascii_case(pattern.bytes) } else { window == pattern.bytes }
+    };
+    payload.windows(pattern.bytes.len()).any(alike)
+}
+
+/// The card sets the presence bits that the metadata names where their patterns are, and no others anywhere.
+fn tells_short_patterns_exactly(card: &SoftCard, metadata: &Metadata, geometry: &Geometry) {
+    for (first, last) in (0..=u8::MAX).flat_map(|first| (0..=u8::MAX).map(move |last| (first, last))) {
+        let is_there = |place: u32| {
+            let length = sought_pattern(&metadata.signatures[place as usize]).unwrap().bytes.len();
+            is_in(&[first, last][2 - length..], metadata, place)
+        };
+        let wanted = metadata.short_patterns.iter().filter(|(_, place)| is_there(*place));
+        let wanted: Vec<u16> = wanted.map(|(bit, _)| *bit).collect();
+        assert_eq!(card.present(first, last, geometry), wanted, "{first:02x} {last:02x}");
     }
 }
 
@@ -179,13 +213,17 @@ fn the_card_finds_every_pattern_that_the_metadata_says_it_has() {
     for (geometry, count) in [(&LAB, 300), (&LAB, 1200), (&LINE, 800)] {
         let rules = rules(&random(&mut rng, count));
         let compiled = compile(&rules, geometry, &Options { seed: Some(3) }).unwrap();
-        let PayloadReport { patterns, patterns_total, left, .. } = compiled.report.payload;
-        assert_eq!(patterns + left.short + left.hot + left.no_room, compiled.report.patterns);
+        let PayloadReport { patterns, patterns_total, short, short_total, left, .. } =
+            compiled.report.payload;
+        assert_eq!(patterns + short + left.no_bit + left.hot + left.no_room, compiled.report.patterns);
         assert_eq!(patterns, compiled.metadata.patterns.len());
-        assert!(left.short > 0 && patterns * 2 > count.min(patterns_total), "{:?}", compiled.report.payload);
+        assert_eq!(short, compiled.metadata.short_patterns.len());
+        assert_eq!((short, short_total), (geometry.payload.short_patterns, geometry.payload.short_patterns));
+        assert!(left.no_bit > 0 && patterns * 2 > count.min(patterns_total), "{:?}", compiled.report.payload);
         let mut card = SoftCard::default();
         card.run(compiled.image.lines(), geometry);
         finds_all(&card, &compiled.metadata, geometry, &mut rng);
+        tells_short_patterns_exactly(&card, &compiled.metadata, geometry);
     }
 }
 
@@ -201,14 +239,20 @@ fn rules_that_change_keep_the_patterns_that_stay_where_they_are() {
         contents.remove(rng.random_range(0..contents.len()));
         contents.insert(rng.random_range(0..contents.len()), random(&mut rng, 1).remove(0));
         let update = live.update(&rules(&contents)).unwrap();
-        assert!(update.commands.len() < 30, "{} commands for one rule", update.commands.len());
+        // Any byte may stand in front of a pattern of one, so that changes every row.
+        let opcodes = update.commands.iter().map(|line| Command::from_line(line, &LAB).unwrap().opcode);
+        let (rows, others): (Vec<Opcode>, Vec<Opcode>) =
+            opcodes.partition(|opcode| *opcode == Opcode::WriteShort);
+        assert!(rows.len() <= 256 && others.len() < 30, "{} and {} commands", rows.len(), others.len());
         card.run(&update.commands, &LAB);
         finds_all(&card, live.metadata(), &LAB, &mut rng);
+        tells_short_patterns_exactly(&card, live.metadata(), &LAB);
         // As a card that is loaded with the rules in force finds them.
         let mut fresh = SoftCard::default();
         fresh.run(live.image().unwrap().lines(), &LAB);
         let payload = payload(&mut rng, live.metadata());
         assert_eq!(card.hits(&payload, &LAB), fresh.hits(&payload, &LAB), "round {round}");
+        assert_eq!(card.presence(&payload, &LAB), fresh.presence(&payload, &LAB), "round {round}");
     }
 }
 
@@ -227,16 +271,92 @@ fn patterns_come_to_a_card_without_any_and_go_again() {
         } else {
             assert_eq!(card.hits(&[7; 100], &LAB), BTreeSet::new());
         }
+        tells_short_patterns_exactly(&card, live.metadata(), &LAB);
+    }
+}
+
+/// Rules for these short patterns, a signature each.
+fn short_rules(patterns: &[&[u8]]) -> RuleSet {
+    rules(&patterns.iter().map(|bytes| content(bytes)).collect::<Vec<_>>())
+}
+
+#[test]
+fn short_patterns_alone_need_no_secret_and_long_ones_bring_it() {
+    let payload_commands = |lines: &[Line]| {
+        let commands = lines.iter().map(|line| Command::from_line(line, &LAB).unwrap().opcode);
+        commands.filter(|opcode| *opcode as u8 >= Opcode::WriteWindowSecret as u8).collect::<Vec<_>>()
+    };
+    let mut live = Live::new(&short_rules(&[b"a1", b"b2"]), &LAB, &Options { seed: Some(8) }).unwrap();
+    let (image, mut card) = (live.image().unwrap(), SoftCard::default());
+    assert_eq!(payload_commands(image.lines()), [Opcode::WriteShort; 4]);
+    card.run(image.lines(), &LAB);
+    tells_short_patterns_exactly(&card, live.metadata(), &LAB);
+    assert_eq!(live.metadata().short_patterns, [(0, 0), (1, 1)]);
+    assert_eq!(live.metadata().patterns, []);
+    let long: [&[u8]; 3] = [b"a1", b"b2", b"qzxkw!vj"];
+    for (patterns, brings_secret) in [(&long[..], true), (&long[..2], false), (&long, true), (&[], false)] {
+        let update = live.update(&short_rules(patterns)).unwrap();
+        let opcodes = payload_commands(&update.commands);
+        let secret_rows = opcodes.iter().filter(|opcode| **opcode == Opcode::WriteWindowSecret).count();
+        assert_eq!(secret_rows, if brings_secret { SECRET_ROWS } else { 0 });
+        // What stays is not written again.
+        let rows = opcodes.iter().filter(|opcode| **opcode == Opcode::WriteShort).count();
+        assert_eq!(rows, if patterns.is_empty() { 4 } else { 0 });
+        card.run(&update.commands, &LAB);
+        tells_short_patterns_exactly(&card, live.metadata(), &LAB);
+        if !patterns.is_empty() {
+            let mut rng = ChaCha8Rng::seed_from_u64(36);
+            finds_all(&card, live.metadata(), &LAB, &mut rng);
+        }
     }
 }
 
 #[test]
-fn what_is_frequent_or_short_or_repeats_itself_is_left_to_the_host() {
+fn the_first_signatures_have_the_presence_bits_and_keep_them() {
+    let patterns: Vec<[u8; 2]> = (0..12).map(|n| [b'a' + n, b'0']).collect();
+    let of = |numbers: &[usize]| {
+        let some: Vec<&[u8]> = numbers.iter().map(|n| &patterns[*n][..]).collect();
+        short_rules(&some)
+    };
+    let all: Vec<usize> = (0..12).collect();
+    let mut live = Live::new(&of(&all), &LAB, &Options { seed: Some(9) }).unwrap();
+    let first: Vec<(u16, u32)> = (0..8).map(|n| (n, n.into())).collect();
+    assert_eq!(live.metadata().short_patterns, first);
+    let compiled = compile(&of(&all), &LAB, &Options { seed: Some(9) }).unwrap();
+    assert_eq!(compiled.metadata.short_patterns, first);
+    assert_eq!(compiled.report.payload.left, LeftToHost { no_bit: 4, ..LeftToHost::default() });
+    let mut card = SoftCard::default();
+    card.run(live.image().unwrap().lines(), &LAB);
+    // One goes, and the first that had none has its bit; one comes in front of all, and finds none.
+    let update = live.update(&of(&[0, 1, 2, 4, 5, 6, 7, 8, 9])).unwrap();
+    let rows = |update: &[Line]| {
+        let commands = update.iter().map(|line| Command::from_line(line, &LAB).unwrap());
+        let rows = commands.filter(|command| command.opcode == Opcode::WriteShort);
+        rows.map(|command| command.index as u8).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(&update.commands), *b"di");
+    card.run(&update.commands, &LAB);
+    tells_short_patterns_exactly(&card, live.metadata(), &LAB);
+    let bits = |live: &Live| live.metadata().short_patterns.iter().map(|pair| pair.1).collect::<Vec<_>>();
+    assert_eq!(bits(&live), [0, 1, 2, 7, 3, 4, 5, 6]);
+    let update = live.update(&of(&[3, 0, 1, 2, 4, 5, 6, 7, 8, 9])).unwrap();
+    assert!(rows(&update.commands).is_empty());
+    assert_eq!(bits(&live), [1, 2, 3, 8, 4, 5, 6, 7]);
+    tells_short_patterns_exactly(&card, live.metadata(), &LAB);
+    // As a card that is loaded with the rules in force has them.
+    let mut fresh = SoftCard::default();
+    fresh.run(live.image().unwrap().lines(), &LAB);
+    tells_short_patterns_exactly(&fresh, live.metadata(), &LAB);
+}
+
+#[test]
+fn what_is_frequent_or_repeats_itself_is_left_to_the_host() {
     let contents =
         ["\"ab\"", "\"|00 00 00|\"", "\"|90 90 90 90 90 90|\"", "\"qzxkw!vj\"", "\"http\"", "\"x9|07|Q\""];
     let rules = rules(&contents.map(str::to_owned));
     let compiled = compile(&rules, &LINE, &Options { seed: Some(6) }).unwrap();
-    assert_eq!(compiled.report.payload.left, LeftToHost { short: 1, hot: 3, no_room: 0 });
+    assert_eq!(compiled.report.payload.left, LeftToHost { no_bit: 0, hot: 3, no_room: 0 });
+    assert_eq!(compiled.metadata.short_patterns, [(0, 0)]);
     let on_card: Vec<u32> = compiled.metadata.patterns.iter().map(|(_, place)| *place).collect();
     assert_eq!(BTreeSet::from_iter(on_card), BTreeSet::from([3, 5]));
     let worst = compiled.payload.worst();

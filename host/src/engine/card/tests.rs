@@ -14,7 +14,7 @@ use crate::capture::synthesize;
 use crate::compile::live::{Live, Update};
 use crate::compile::{self, Compiled, Options};
 use crate::metadata::{AclInfo, SignatureInfo};
-use crate::rules::detect::Detect;
+use crate::rules::detect::{Buffer, BufferTests, Content, Detect, Test};
 use crate::rules::model::{
     AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleClass,
     RuleSet, SignatureAction,
@@ -80,7 +80,7 @@ pub fn metadata_of(version: u32) -> Arc<Metadata> {
             acl_ids,
             signatures: vec![signature(); 3],
             headers,
-            patterns: Vec::new(),
+            ..Metadata::default()
         })
     };
     ALL.get_or_init(|| (0..MEANINGS).map(of).collect())[(version % MEANINGS) as usize].clone()
@@ -300,18 +300,32 @@ fn a_fault_that_stays_is_an_error() {
 }
 
 #[test]
-fn rules_headers_and_patterns_that_do_not_exist_are_errors() {
+fn rules_headers_patterns_and_presence_bits_that_do_not_exist_are_errors() {
     let (mut device, _) = open(vec![]).unwrap();
     change_metadata(&mut device, |metadata| metadata.headers.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names signature header"));
     let (image, engine) = (compiled().image, CpuEngine::new(&compiled().image).unwrap());
+    let engine_too = engine.clone();
     let fake = FakeCard::new(&LAB, 5, vec![]);
     let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine).unwrap();
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));
     assert!(result.unwrap_err().to_string().contains("names pattern"));
+    let fake = FakeCard::new(&LAB, 5, vec![]);
+    let mut device = CardDevice::open("fake", fake, |_| Ok(()), &image, metadata(), engine_too).unwrap();
+    // Every number is that of a pattern, and no presence bit is.
+    change_metadata(&mut device, |metadata| {
+        let content = Content { bytes: b"pattern".to_vec(), ..Content::default() };
+        let tests = BufferTests { buffer: Buffer::Payload, tests: vec![Test::Content(content)] };
+        metadata.signatures[0].class = RuleClass::ExactOnHost;
+        metadata.signatures[0].detect.buffers.push(tests);
+        metadata.patterns = (0..1 << 15).map(|number| (number, 0)).collect();
+    });
+    let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
+    let result = result.and_then(|()| device.collect(true).map(|_| ()));
+    assert!(result.unwrap_err().to_string().contains("sets presence bit"));
     let (mut device, _) = open(vec![]).unwrap();
     change_metadata(&mut device, |metadata| metadata.acl_ids.truncate(1000));
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));

@@ -24,6 +24,7 @@ mod strays;
 use std::sync::Arc;
 
 use wiresift_abi::bits::Line;
+use wiresift_abi::c2h::PRESENCE_BITS;
 use wiresift_abi::command::CommandError;
 use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::image::Image;
@@ -93,8 +94,17 @@ pub struct Headed<'a> {
     pub headers: &'a [u32],
     /// The header vector.
     pub header: Header,
-    /// The card's numbers of the patterns that it found in the packet; `None` where the host is to seek all of them.
-    pub hits: Option<&'a [u16]>,
+    /// What the card found in the packet; `None` where the host is to seek all patterns.
+    pub found: Option<Found<'a>>,
+}
+
+/// What a card found of its patterns in a packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Found<'a> {
+    /// Its numbers of patterns of three bytes and more.
+    pub hits: &'a [u16],
+    /// Its presence bits, of the shorter ones: bit `n % 32` of word `n / 32` is that of pattern `n`.
+    pub presence: [u32; PRESENCE_BITS / 32],
 }
 
 impl CpuEngine {
@@ -213,7 +223,7 @@ impl CpuEngine {
             self.look_up_all(&keys, &mut answers);
             for (place, (packet, header)) in at_hand.iter().zip(&self.parsed).enumerate() {
                 let (acl, headers) = (answers.first(place), answers.headers(place));
-                take(packet, &Headed { acl, headers, header: *header, hits: None });
+                take(packet, &Headed { acl, headers, header: *header, found: None });
             }
             (self.keys, self.answers) = (keys, answers);
         }

@@ -64,7 +64,8 @@ impl State {
             | Opcode::WriteFilter
             | Opcode::WriteWindow
             | Opcode::WritePattern
-            | Opcode::WriteHeader => {}
+            | Opcode::WriteHeader
+            | Opcode::WriteShort => {}
             Opcode::Clear => {
                 self.masks.fill(Key::default());
                 self.slots.clear();

@@ -22,13 +22,14 @@ mod tests;
 
 use std::sync::Arc;
 
+use wiresift_abi::c2h::PRESENCE_BITS;
 use wiresift_abi::vector::Flags;
 
 pub use rules::{HostError, HostRules, fast_pattern, sought_pattern};
 
 use crate::decision::Decision;
-use crate::engine::cpu::Headed;
 use crate::engine::cpu::parse::Header;
+use crate::engine::cpu::{Found, Headed};
 use crate::patterns;
 use crate::verify::flow::{FlowState, FlowTable};
 use crate::verify::layers::Layers;
@@ -214,23 +215,21 @@ impl HostEngine {
             }
         }
         if let Some(payload) = layers.payload().filter(|_| wants_patterns) {
-            let mut found = |pattern: u32| {
-                for &place in rules.of_pattern(pattern) {
-                    if rules.holds(place, |header| marks.holds(header)) {
-                        marks.add(place, candidates);
+            match headed.found.filter(|_| !rules.on_card.is_empty()) {
+                None => rules.searcher.search(payload, &mut self.searched, |pattern| {
+                    marks.add_of(pattern, rules, candidates, || true);
+                }),
+                Some(Found { hits, presence }) => {
+                    let (on_card, lower) = (&rules.on_card, &mut self.lower);
+                    lower.begin();
+                    let numbers = hits.iter().filter_map(|hit| on_card.number(*hit));
+                    let short = set_bits(presence).filter_map(|bit| on_card.number_of_bit(bit));
+                    for pattern in numbers.chain(short) {
+                        marks.add_of(pattern, rules, candidates, || on_card.is_in(pattern, payload, lower));
                     }
-                }
-            };
-            match headed.hits.filter(|_| !rules.on_card.is_empty()) {
-                None => rules.searcher.search(payload, &mut self.searched, found),
-                Some(hits) => {
-                    self.lower.begin();
-                    let known = hits.iter().filter_map(|hit| rules.on_card.number(*hit));
-                    known.filter(|n| rules.on_card.is_in(*n, payload, &mut self.lower)).for_each(&mut found);
                     if wants_rest {
-                        let rest = rules.on_card.rest();
-                        rest.search(payload, &mut self.searched_rest, |pattern| {
-                            found(rules.on_card.number_of_rest(pattern));
+                        on_card.rest().search(payload, &mut self.searched_rest, |pattern| {
+                            marks.add_of(on_card.number_of_rest(pattern), rules, candidates, || true);
                         });
                     }
                 }
@@ -238,6 +237,17 @@ impl HostEngine {
         }
         candidates.sort_unstable();
     }
+}
+
+/// Numbers of the bits that are set, ascending.
+fn set_bits(words: [u32; PRESENCE_BITS / 32]) -> impl Iterator<Item = u16> {
+    (0..).zip(words).flat_map(|(at, mut word)| {
+        std::iter::from_fn(move || {
+            let bit = (word != 0).then(|| word.trailing_zeros())?;
+            word &= word - 1;
+            Some(at * 32 + bit as u16)
+        })
+    })
 }
 
 impl Marks {
@@ -261,6 +271,28 @@ impl Marks {
 
     fn holds(&self, header: u32) -> bool {
         self.headers[header as usize] == self.now
+    }
+
+    /// Adds the signatures of a pattern whose headers hold, if it is in the payload. That is asked where
+    /// there is such a signature alone: a short pattern is in most packets.
+    fn add_of(
+        &mut self,
+        pattern: u32,
+        rules: &HostRules,
+        candidates: &mut Vec<u32>,
+        is_in: impl FnOnce() -> bool,
+    ) {
+        let holds = |marks: &Self, place: u32| rules.holds(place, |header| marks.holds(header));
+        let places = rules.of_pattern(pattern);
+        let Some(first) = places.iter().position(|place| holds(self, *place)) else { return };
+        if !is_in() {
+            return;
+        }
+        for &place in &places[first..] {
+            if holds(self, place) {
+                self.add(place, candidates);
+            }
+        }
     }
 
     fn add(&mut self, place: u32, candidates: &mut Vec<u32>) {

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
-use wiresift_abi::c2h::HIT_BITS;
+use wiresift_abi::c2h::{HIT_BITS, PRESENCE_BITS};
+use wiresift_abi::payload::short::SHORT_BYTES_MAX;
 
 use super::rules::{HostError, sought_pattern};
 use crate::metadata::Metadata;
@@ -18,6 +19,8 @@ const NONE: u32 = u32::MAX;
 pub struct OnCard {
     /// By the card's number: the host's number.
     numbers: Vec<u32>,
+    /// By presence bit: the host's number.
+    bits: Vec<u32>,
     /// By the host's number: what the card has.
     texts: FxHashMap<u32, Text>,
     /// What the card does not have.
@@ -25,6 +28,14 @@ pub struct OnCard {
     /// Made when the first packet asks for it: only a card needs it.
     searcher: OnceLock<Searcher>,
     seed: u64,
+}
+
+/// Notes what the card calls a pattern.
+fn note(numbers: &mut Vec<u32>, at: usize, own: u32) {
+    if numbers.len() <= at {
+        numbers.resize(at + 1, NONE);
+    }
+    numbers[at] = own;
 }
 
 #[derive(Debug)]
@@ -81,26 +92,33 @@ impl OnCard {
         seed: u64,
     ) -> Result<Self, HostError> {
         let mut on_card = Self { seed, ..Self::default() };
-        for &(number, place) in &metadata.patterns {
+        // The signature at a place, its pattern, and the host's number of that.
+        let sought = |place: u32| {
             let count = metadata.signatures.len();
             let signature = metadata.signatures.get(place as usize);
             let signature = signature.ok_or(HostError::Unknown { place, count })?;
             let pattern = sought_pattern(signature);
-            let own = pattern.and_then(|pattern| numbers.get(&(pattern.bytes, pattern.nocase)).copied());
-            let own = own.ok_or(HostError::NoPattern { number, sid: signature.sid })?;
-            let number = number as usize;
-            if number >> HIT_BITS != 0 {
-                return Err(HostError::NoPattern { number: number as u32, sid: signature.sid });
-            }
-            if on_card.numbers.len() <= number {
-                on_card.numbers.resize(number + 1, NONE);
-            }
-            on_card.numbers[number] = own;
+            let number = |pattern: &Pattern<'_>| numbers.get(&(pattern.bytes, pattern.nocase)).copied();
+            Ok((signature.sid, pattern.and_then(|pattern| number(&pattern).map(|own| (pattern, own)))))
+        };
+        for &(number, place) in &metadata.patterns {
+            let (sid, pattern) = sought(place)?;
+            let pattern = pattern.filter(|_| number >> HIT_BITS == 0);
+            let (_, own) = pattern.ok_or(HostError::NoPattern { number, sid })?;
+            note(&mut on_card.numbers, number as usize, own);
         }
-        if on_card.numbers.is_empty() {
+        for &(bit, place) in &metadata.short_patterns {
+            let (sid, pattern) = sought(place)?;
+            let is_short = |pattern: &Pattern<'_>| pattern.bytes.len() <= SHORT_BYTES_MAX;
+            let pattern =
+                pattern.filter(|(pattern, _)| usize::from(bit) < PRESENCE_BITS && is_short(pattern));
+            let (_, own) = pattern.ok_or(HostError::NoShortPattern { bit, sid })?;
+            note(&mut on_card.bits, bit.into(), own);
+        }
+        let has: FxHashSet<u32> = on_card.numbers.iter().chain(&on_card.bits).copied().collect();
+        if has.is_empty() {
             return Ok(on_card);
         }
-        let has: FxHashSet<u32> = on_card.numbers.iter().copied().collect();
         for (number, pattern) in (0..).zip(patterns) {
             let text = Text::of(pattern);
             if has.contains(&number) {
@@ -130,6 +148,11 @@ impl OnCard {
     /// The host's number of a pattern of the card's.
     pub fn number(&self, hit: u16) -> Option<u32> {
         self.numbers.get(usize::from(hit)).copied().filter(|number| *number != NONE)
+    }
+
+    /// The host's number of the pattern of a presence bit.
+    pub fn number_of_bit(&self, bit: u16) -> Option<u32> {
+        self.bits.get(usize::from(bit)).copied().filter(|number| *number != NONE)
     }
 
     /// Whether a pattern on the card is in a payload: the card says that it, or a part of it, is somewhere in the packet.

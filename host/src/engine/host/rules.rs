@@ -39,6 +39,14 @@ pub enum HostError {
         /// The signature that it should lead to.
         sid: u32,
     },
+    /// A presence bit that leads to no signature, or that a card cannot have.
+    #[error("the rule image says that presence bit {bit} leads to signature {sid}, and it does not")]
+    NoShortPattern {
+        /// The bit.
+        bit: u16,
+        /// The signature that it should lead to.
+        sid: u32,
+    },
     /// The operating system gave no random numbers for the secret of the pattern search.
     #[error("no random numbers for the secret of the pattern search: {0}")]
     Random(getrandom::Error),
@@ -293,7 +301,12 @@ impl HostRules {
         self.on_card.number(hit).is_some()
     }
 
-    /// Number of patterns that the card seeks.
+    /// Whether a presence bit is that of a pattern.
+    pub fn is_presence_bit(&self, bit: u16) -> bool {
+        self.on_card.number_of_bit(bit).is_some()
+    }
+
+    /// Number of patterns that the card seeks, those with a presence bit included.
     pub fn patterns_on_card(&self) -> usize {
         self.on_card.len()
     }

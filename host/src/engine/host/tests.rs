@@ -277,7 +277,8 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
     assert!(metadata.patterns.len() >= 4 && metadata.patterns.len() < texts.len());
     let metadata = Arc::new(metadata);
     let host = Arc::new(HostRules::new(&metadata).unwrap());
-    assert_eq!(host.patterns_on_card(), metadata.patterns.len());
+    assert_eq!(metadata.short_patterns.len(), 2);
+    assert_eq!(host.patterns_on_card(), metadata.patterns.len() + metadata.short_patterns.len());
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
     let mut matched = 0;
@@ -298,11 +299,18 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
                 .filter(|(number, place)| is_in(*place) || (number + n) % 4 == 0)
                 .map(|(number, _)| *number as u16)
                 .collect();
-            let decision = named.decide(packet, 0, &Headed { hits: Some(&hits), ..*headed });
+            let mut presence = [0; 3];
+            for (bit, place) in &metadata.short_patterns {
+                if is_in(*place) || (u32::from(*bit) + n).is_multiple_of(4) {
+                    presence[usize::from(bit / 32)] |= 1 << (bit % 32);
+                }
+            }
+            let found = Some(Found { hits: &hits, presence });
+            let decision = named.decide(packet, 0, &Headed { found, ..*headed });
             assert_eq!(decision, expected, "{payload:02x?}");
             matched += usize::from(!expected.signatures.is_empty());
             // Without what the card has found nothing of it comes out.
-            let without = named.decide(packet, 0, &Headed { hits: Some(&[]), ..*headed });
+            let without = named.decide(packet, 0, &Headed { found: Some(Found::default()), ..*headed });
             let patterns = |decision: &Decision| {
                 let places = decision
                     .signatures
@@ -311,7 +319,8 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
                 places.map(|pattern| pattern.unwrap().bytes.to_vec()).collect::<Vec<_>>()
             };
             let on_card = |bytes: &Vec<u8>| {
-                metadata.patterns.iter().any(|(_, place)| {
+                let long = metadata.patterns.iter().map(|(_, place)| place);
+                long.chain(metadata.short_patterns.iter().map(|(_, place)| place)).any(|place| {
                     sought_pattern(&metadata.signatures[*place as usize]).unwrap().bytes == bytes
                 })
             };
@@ -319,6 +328,67 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
         });
     }
     assert!(matched > 100, "{matched}");
+}
+
+/// Rules for short patterns alone, and what a card says of a packet: its presence bits, by the contract.
+#[test]
+fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_header() {
+    let texts: [&[u8]; 4] = [b"q", &[0x0a, 0x00], b"Zz", &[0xff]];
+    let list = texts.map(|text| ("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[text])));
+    let Compiled { image, metadata, .. } =
+        compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap();
+    assert_eq!(metadata.short_patterns, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    assert!(metadata.patterns.is_empty());
+    let host = Arc::new(HostRules::new(&Arc::new(metadata)).unwrap());
+    assert_eq!(host.patterns_on_card(), 4);
+    assert!(!host.on_card.is_empty() && (0..4).all(|pattern| host.on_card.has(pattern)));
+    assert!((0..host.headers() as u32).all(|header| !host.has_rest(header)));
+    assert!((0..4).all(|bit| host.is_presence_bit(bit)) && !host.is_presence_bit(4) && !host.is_pattern(0));
+    let mut engine = CpuEngine::new(&image).unwrap();
+    let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
+    let (mut matched, mut in_header) = (0, 0);
+    for n in 0..64u16 {
+        let chosen = (0..4).filter(|text| n >> text & 1 == 1);
+        let payload: Vec<u8> = chosen.flat_map(|text| [texts[text], b"-"].concat()).collect();
+        // The bytes of the second pattern are in the addresses of every packet, those of the first one in
+        // some ports.
+        let packet = tcp(1, 2, [if n & 16 == 0 { 1000 } else { 0x7100 }, 80 + n / 32], 0x18, &payload);
+        engine.classify(std::iter::once(&packet[..]), |packet, headed| {
+            let expected = searching.decide(packet, 0, headed);
+            let is_in = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+            let bits = (0..4).filter(|bit| is_in(packet, texts[*bit]));
+            let presence = [bits.fold(0, |bits, bit| bits | 1 << bit), 0, 0];
+            let found = Some(Found { hits: &[], presence });
+            let decision = named.decide(packet, 0, &Headed { found, ..*headed });
+            assert_eq!(decision, expected, "{payload:02x?}");
+            matched += expected.signatures.len();
+            in_header += usize::from(presence[0] >> 1 & 1 == 1 && !is_in(&payload, texts[1]));
+        });
+    }
+    assert!(matched > 30 && in_header > 30, "{matched} {in_header}");
+    assert_eq!(named.counts(), searching.counts());
+}
+
+#[test]
+fn a_presence_bit_that_leads_to_no_short_pattern_is_an_error() {
+    let texts: [&[u8]; 2] = [b"q", b"qz!xk7vj"];
+    let list = texts.map(|text| ("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[text])));
+    let metadata = compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap().metadata;
+    let with = |short_patterns: &[(u16, u32)]| {
+        let metadata = Metadata { short_patterns: short_patterns.to_vec(), ..metadata.clone() };
+        HostRules::new(&Arc::new(metadata)).err().map(|error| error.to_string())
+    };
+    assert_eq!(with(&[(95, 0)]), None);
+    assert_eq!(with(&[(7, 2)]).unwrap(), "the rule image names signature 2, and its metadata has 2");
+    for (bit, place) in [(96, 0), (u16::MAX, 0), (7, 1)] {
+        let sid = place + 1;
+        let error =
+            format!("the rule image says that presence bit {bit} leads to signature {sid}, and it does not");
+        assert_eq!(with(&[(bit, place)]), Some(error));
+    }
+    let mut exact = metadata.clone();
+    exact.signatures[0].class = RuleClass::Exact;
+    assert!(HostRules::new(&Arc::new(exact)).unwrap_err().to_string().contains("presence bit 0"));
 }
 
 #[test]
