@@ -335,15 +335,19 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
 fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_header() {
     let texts: [&[u8]; 4] = [b"q", &[0x0a, 0x00], b"Zz", &[0xff]];
     let list = texts.map(|text| ("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[text])));
-    let Compiled { image, metadata, .. } =
+    let Compiled { image, mut metadata, .. } =
         compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap();
     assert_eq!(metadata.short_patterns, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    // In all words of a record.
+    let bit_of = [0, 33, 64, 95];
+    metadata.short_patterns = bit_of.into_iter().zip(0..).collect();
     assert!(metadata.patterns.is_empty());
     let host = Arc::new(HostRules::new(&Arc::new(metadata)).unwrap());
     assert_eq!(host.patterns_on_card(), 4);
     assert!(!host.on_card.is_empty() && (0..4).all(|pattern| host.on_card.has(pattern)));
     assert!((0..host.headers() as u32).all(|header| !host.has_rest(header)));
-    assert!((0..4).all(|bit| host.is_presence_bit(bit)) && !host.is_presence_bit(4) && !host.is_pattern(0));
+    assert!(bit_of.into_iter().all(|bit| host.is_presence_bit(bit)));
+    assert!(!host.is_presence_bit(4) && !host.is_pattern(0));
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
     let (mut matched, mut in_header) = (0, 0);
@@ -356,13 +360,15 @@ fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_heade
         engine.classify(std::iter::once(&packet[..]), |packet, headed| {
             let expected = searching.decide(packet, 0, headed);
             let is_in = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-            let bits = (0..4).filter(|bit| is_in(packet, texts[*bit]));
-            let presence = [bits.fold(0, |bits, bit| bits | 1 << bit), 0, 0];
+            let mut presence = [0; 3];
+            for (bit, _) in bit_of.into_iter().zip(texts).filter(|(_, text)| is_in(packet, text)) {
+                presence[usize::from(bit / 32)] |= 1 << (bit % 32);
+            }
             let found = Some(Found { hits: &[], presence });
             let decision = named.decide(packet, 0, &Headed { found, ..*headed });
             assert_eq!(decision, expected, "{payload:02x?}");
             matched += expected.signatures.len();
-            in_header += usize::from(presence[0] >> 1 & 1 == 1 && !is_in(&payload, texts[1]));
+            in_header += usize::from(is_in(packet, texts[1]) && !is_in(&payload, texts[1]));
         });
     }
     assert!(matched > 30 && in_header > 30, "{matched} {in_header}");
