@@ -264,15 +264,17 @@ impl<const LANES: usize, const SHORT: usize, const ROW: usize, const FLIGHT_LOG2
                 self.carried.d.next = self.nothing.val();
             }
         }
-        for g in 0..(self.groups3.len()) {
-            self.groups3[g].clock.next = self.clock.val();
-            self.some.next = self.nothing.val();
-            for i in 0..GROUP {
-                self.begun.next = self.previous[g * 8 + i].val();
-                self.ended.next = self.ends2[g * 8 + i].q.val();
-                self.some.next = self.some.val() | (self.begun.val() & self.ended.val());
+        for group in GROUP..(GROUP + 1) {
+            for g in 0..(self.groups3.len()) {
+                self.groups3[g].clock.next = self.clock.val();
+                self.some.next = self.nothing.val();
+                for i in 0..GROUP {
+                    self.begun.next = self.previous[g * group + i].val();
+                    self.ended.next = self.ends2[g * group + i].q.val();
+                    self.some.next = self.some.val() | (self.begun.val() & self.ended.val());
+                }
+                self.groups3[g].d.next = self.some.val();
             }
-            self.groups3[g].d.next = self.some.val();
         }
         self.valid3.d.next = self.valid2.q.val();
         self.last3.d.next = self.last2.q.val();
