@@ -1,9 +1,5 @@
 //! The whole card, simulated, behind the driver: every verdict is the right one for its packet, whatever
 //! the bus does, and what goes wrong is named, mended, or the end.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod rules;
-mod sweep;
 
 use std::collections::VecDeque;
 
@@ -19,6 +15,8 @@ use wiresift_testbench::library::BuildError;
 use wiresift_testbench::model::ModelError;
 use wiresift_testbench::sim::CYCLE_NS;
 use wiresift_testbench::{Fault, FaultKind, Options, Side, SimCard, SimError, When};
+
+use crate::{rules, sweep};
 
 const VERSION: u16 = 0x7a5;
 

@@ -1,5 +1,4 @@
 //! The simulated bus, memory and registers around a stand-in for the card that copies lines.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::csr::Csr;

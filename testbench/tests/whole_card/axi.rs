@@ -1,7 +1,6 @@
 //! The card's AXI master and AXI4-Lite slave judged by models that share nothing with this project: cocotbext-axi's
 //! `AxiRam` and `AxiLiteMaster` on the emitted Verilog, in Icarus. `axi/` holds the other side of the rings in Python,
 //! written from `docs/registers.md`.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::path::Path;
