@@ -30,8 +30,10 @@ pub const HITS_MAX: usize = 12;
 pub const IDS_PER_RECORD: usize = 3;
 /// Patterns in one record of patterns.
 pub const HITS_PER_RECORD: usize = 6;
+/// Words of presence bits in a record of them.
+pub const PRESENCE_WORDS: usize = 3;
 /// Presence bits in a record of them.
-pub const PRESENCE_BITS: usize = 96;
+pub const PRESENCE_BITS: usize = 32 * PRESENCE_WORDS;
 /// Bits of the number of a pattern.
 pub const HIT_BITS: usize = 16;
 /// `acl` of a packet that no ACL rule matched.
@@ -119,7 +121,7 @@ pub struct HitRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct PresenceRecord {
     /// Bit `n % 32` of word `n / 32`: pattern `n`.
-    pub words: [u32; PRESENCE_BITS / 32],
+    pub words: [u32; PRESENCE_WORDS],
     /// Low half of the sequence number of the packet.
     pub sequence: u16,
     /// Phase and kind.
@@ -177,6 +179,17 @@ pub const fn verdict_control(ids: usize, hits: usize, phase: bool) -> u16 {
 /// Number of patterns in a verdict's `control`.
 pub const fn hits(control: u16) -> usize {
     ((control >> HITS_LSB) & ((1 << HITS_BITS) - 1)) as usize
+}
+
+/// Numbers of the presence bits that are set, ascending.
+pub fn present(words: [u32; PRESENCE_WORDS]) -> impl Iterator<Item = u16> {
+    (0..).zip(words).flat_map(|(at, mut word)| {
+        core::iter::from_fn(move || {
+            let bit = (word != 0).then(|| word.trailing_zeros())?;
+            word &= word - 1;
+            Some(at * 32 + bit as u16)
+        })
+    })
 }
 
 /// Whether presence bits follow a verdict, by its `control`.

@@ -16,8 +16,8 @@ use std::collections::VecDeque;
 use wiresift_abi::bits::LINE_BYTES;
 use wiresift_abi::c2h::{
     self, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_LSB, IDS_MAX, IDS_PER_RECORD, IdRecord,
-    LINE_RECORDS, NO_RULE, PRESENCE_BIT, PRESENCE_BITS, PresenceRecord, RECORD_BYTES, RecordKind, StatusLine,
-    VerdictRecord,
+    LINE_RECORDS, NO_RULE, PRESENCE_BIT, PRESENCE_WORDS, PresenceRecord, RECORD_BYTES, RecordKind,
+    StatusLine, VerdictRecord,
 };
 use wiresift_abi::entry;
 use wiresift_abi::vector::Flags;
@@ -26,9 +26,6 @@ pub use error::RecordError;
 
 use crate::ring::{Consumer, RingSize};
 use crate::transport::DmaRegion;
-
-/// Words of presence bits.
-const PRESENCE_WORDS: usize = PRESENCE_BITS / 32;
 
 /// What the card answered for one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +62,7 @@ impl Verdict {
     /// Presence bits that are set, ascending: the patterns of one or two bytes that are in the packet, where
     /// it has signature headers or is deferred.
     pub fn presence(&self) -> impl Iterator<Item = u16> {
-        let mut words = self.presence;
-        std::iter::from_fn(move || {
-            let at = words.iter().position(|word| *word != 0)?;
-            let bit = words[at].trailing_zeros();
-            words[at] &= words[at] - 1;
-            Some((at as u32 * u32::BITS + bit) as u16)
-        })
+        c2h::present(self.presence)
     }
 
     /// All presence bits: bit `n % 32` of word `n / 32` is that of pattern `n`.

@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wiresift_abi::ABI_VERSION;
 use wiresift_abi::bits::Line;
-use wiresift_abi::c2h::PRESENCE_BITS;
+use wiresift_abi::c2h::PRESENCE_WORDS;
 use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::csr::{
     self, CONTROL_ENABLE, COUNTER_TABLE, COUNTERS, Counter, Csr, ErrorCode, STATUS_HALTED, STATUS_IDLE,
@@ -161,11 +161,11 @@ pub fn hits_by(packet: &[u8], tables: u64) -> Vec<u16> {
 
 /// The presence bits that it sets beside [`answer_by`]; as the card's, only where a packet has signature
 /// headers or is deferred.
-pub fn presence_by(packet: &[u8], tables: u64) -> [u32; PRESENCE_BITS / 32] {
+pub fn presence_by(packet: &[u8], tables: u64) -> [u32; PRESENCE_WORDS] {
     let (_, flags, ids) = answer_by(packet, tables);
     let hash = fnv(0x85eb_ca6b_27d4_eb4f ^ tables, packet);
     if hash.is_multiple_of(3) || ids.is_empty() && flags.0 & Flags::DEFER == 0 {
-        return [0; PRESENCE_BITS / 32];
+        return [0; PRESENCE_WORDS];
     }
     [7, 23, 39].map(|from| hash.rotate_right(from) as u32)
 }

@@ -3,7 +3,7 @@
 use rand::Rng;
 use wiresift_abi::bits::{LINE_BYTES, Line};
 use wiresift_abi::c2h::{
-    self, HitRecord, IdRecord, LINE_RECORDS, NO_RULE, PRESENCE_BIT, PRESENCE_BITS, PresenceRecord,
+    self, HitRecord, IdRecord, LINE_RECORDS, NO_RULE, PRESENCE_BIT, PRESENCE_WORDS, PresenceRecord,
     RECORD_BYTES, RecordKind, StatusLine, VerdictRecord,
 };
 use wiresift_abi::command::{Command, Opcode};
@@ -321,7 +321,7 @@ fn records_of(
     packet: &[u8],
     (acl, flags, ids): (Option<u32>, Flags, Vec<u32>),
     hits: &[u16],
-    presence: [u32; PRESENCE_BITS / 32],
+    presence: [u32; PRESENCE_WORDS],
     sequence: u32,
     version: u16,
 ) -> Vec<[u64; 2]> {

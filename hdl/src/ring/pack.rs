@@ -22,78 +22,22 @@
 //! When records wait, no result is behind them, and `idle` is high or nothing came for 64 cycles,
 //! the line is filled up with pad records and let out.
 
-use std::mem::offset_of;
+mod layout;
 
 use rust_hdl::core::prelude::*;
 use rust_hdl::widgets::prelude::*;
 use wiresift_abi::bits::LINE_BITS;
 use wiresift_abi::c2h::{
-    self, HIT_BITS, HITS_BITS, HITS_LSB, HITS_MAX, HITS_PER_RECORD, HitRecord, IDS_BITS, IDS_MAX,
-    IDS_PER_RECORD, IdRecord, KIND_BITS, LINE_RECORDS, PRESENCE_BIT, PRESENCE_BITS, PresenceRecord,
-    RECORD_BYTES, RecordKind, VerdictRecord,
+    self, HITS_BITS, HITS_PER_RECORD, IDS_BITS, IDS_MAX, IDS_PER_RECORD, KIND_BITS, LINE_RECORDS,
+    PRESENCE_BITS, RecordKind,
 };
-use wiresift_abi::entry::ID;
-use wiresift_abi::vector::Flags;
+
+pub use layout::found_bits;
+use layout::*;
 
 use crate::prim::fifo::Fifo;
 use crate::prim::ram::RamStyle;
 use crate::prim::skid::RegisterSlice;
-
-const ID_BITS: usize = ID.bits;
-const LIST_BITS: usize = IDS_MAX * ID_BITS;
-const RECORD_BITS: usize = RECORD_BYTES * 8;
-/// Most records of a cycle, and most that wait.
-const FRESH_RECORDS: usize = 1 + IDS_MAX / IDS_PER_RECORD + 1;
-const HELD_RECORDS: usize = LINE_RECORDS - 1;
-const FRESH_BITS: usize = FRESH_RECORDS * RECORD_BITS;
-const HELD_BITS: usize = HELD_RECORDS * RECORD_BITS;
-const BOTH_BITS: usize = FRESH_BITS + HELD_BITS;
-const REST_BITS: usize = BOTH_BITS - LINE_BITS;
-/// Bits of the number of ids in an id record.
-const PART_BITS: usize = 2;
-/// A word of the FIFO: the verdict record, the ids, how many go into each id record.
-const WORD_BITS: usize = SECOND_LSB + PART_BITS;
-const FIRST_LSB: usize = RECORD_BITS + LIST_BITS;
-const SECOND_LSB: usize = FIRST_LSB + PART_BITS;
-/// A word of the other FIFO: the patterns, how many, whether there may be more, whether a presence bit is set, and these.
-const HITS_LIST_BITS: usize = HITS_MAX * HIT_BITS;
-const HITS_COUNT_LSB: usize = HITS_LIST_BITS;
-const HITS_OVERFLOW_BIT: usize = HITS_COUNT_LSB + HITS_BITS;
-const IS_PRESENT_BIT: usize = HITS_OVERFLOW_BIT + 1;
-const PRESENT_LSB: usize = IS_PRESENT_BIT + 1;
-/// Bits of the patterns in a record, and of their number.
-const HITS_PART_BITS: usize = HITS_PER_RECORD * HIT_BITS;
-const HITS_IN_BITS: usize = 3;
-/// Cycles after which a line is filled up, power of two.
-const WAIT_BITS: usize = 6;
-/// Bits of the number of records that wait.
-const WAITING_BITS: usize = 2;
-/// Bits of a number of records in a line.
-const COUNT_BITS: usize = 3;
-
-const ACL_LSB: usize = 8 * offset_of!(VerdictRecord, acl);
-const FLAGS_LSB: usize = 8 * offset_of!(VerdictRecord, flags);
-const LENGTH_LSB: usize = 8 * offset_of!(VerdictRecord, length);
-const VERSION_LSB: usize = 8 * offset_of!(VerdictRecord, version);
-const CONTROL_LSB: usize = 8 * offset_of!(VerdictRecord, control);
-const KIND_LSB: usize = CONTROL_LSB + c2h::KIND_LSB;
-const IDS_LSB: usize = CONTROL_LSB + c2h::IDS_LSB;
-const VERDICT_HITS_LSB: usize = CONTROL_LSB + HITS_LSB;
-const VERDICT_PRESENCE_BIT: usize = CONTROL_LSB + PRESENCE_BIT;
-const OVERFLOW_BIT: usize = FLAGS_LSB + Flags::OVERFLOW.trailing_zeros() as usize;
-const DEFER_BIT: usize = FLAGS_LSB + Flags::DEFER.trailing_zeros() as usize;
-
-const _: () = assert!(offset_of!(VerdictRecord, sequence) == 0 && offset_of!(IdRecord, ids) == 0);
-const _: () = assert!(8 * offset_of!(IdRecord, control) == CONTROL_LSB);
-const _: () = assert!(offset_of!(HitRecord, hits) == 0 && 8 * offset_of!(HitRecord, control) == CONTROL_LSB);
-const _: () = assert!(offset_of!(HitRecord, sequence) == offset_of!(IdRecord, sequence));
-const _: () = assert!(offset_of!(PresenceRecord, words) == 0);
-const _: () = assert!(offset_of!(PresenceRecord, sequence) == offset_of!(IdRecord, sequence));
-const _: () = assert!(8 * offset_of!(PresenceRecord, control) == CONTROL_LSB);
-const _: () = assert!(HITS_PER_RECORD < 1 << HITS_IN_BITS && HITS_MAX == 2 * HITS_PER_RECORD);
-const _: () =
-    assert!(LINE_RECORDS == 4 && FRESH_RECORDS == LINE_RECORDS && IDS_PER_RECORD == (1 << PART_BITS) - 1);
-const _: () = assert!(c2h::NO_RULE == u32::MAX && ID_BITS < 32 && RecordKind::Pad as u8 == 0);
 
 /// Record packer with a FIFO of `1 << DEPTH_LOG2` results, and `SHORT` presence bits; `DEPTH_COUNT` is `DEPTH_LOG2 + 1`,
 /// `FOUND` is [`found_bits`] of them.
@@ -273,11 +217,6 @@ pub struct Pack<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize, const SHORT: 
     phases: Constant<Bits<LINE_BITS>>,
 }
 
-/// Bits of what the payload matcher found in an element, with so many presence bits.
-pub const fn found_bits(short: usize) -> usize {
-    PRESENT_LSB + short
-}
-
 /// The phase bit of every record of a line.
 fn phases() -> Bits<LINE_BITS> {
     let mut phases = Bits::default();
@@ -396,7 +335,7 @@ impl<const DEPTH_LOG2: usize, const DEPTH_COUNT: usize, const SHORT: usize, cons
             control_lsb: Constant::new(CONTROL_LSB.to_bits()),
             list_lsb: Constant::new(RECORD_BITS.to_bits()),
             count_lsb: Constant::new(IDS_LSB.to_bits()),
-            id_sequence_lsb: Constant::new((8 * offset_of!(IdRecord, sequence)).to_bits()),
+            id_sequence_lsb: Constant::new(ID_SEQUENCE_LSB.to_bits()),
             id_lsb: std::array::from_fn(|n| Constant::new((32 * n).to_bits())),
             id_mask: Constant::new(((1u64 << ID_BITS) - 1).into()),
             id_place: std::array::from_fn(|n| Constant::new(n.to_bits())),

@@ -23,7 +23,7 @@ use wiresift_abi::command::{Command, Opcode};
 use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::payload::headers::{Header, HeaderLists, NO_LIST};
-use wiresift_abi::payload::short::{ShortPattern, ShortPatterns};
+use wiresift_abi::payload::short::{SHORT_BYTES_MAX, ShortPattern, ShortPatterns};
 use wiresift_abi::payload::{self, CLASSES, Class, SECRET_ROWS, Secret, Tables, backlog_max, memories};
 
 pub use worst::Worst;
@@ -132,8 +132,8 @@ impl Payload {
         metadata: &mut Metadata,
     ) -> Self {
         let wanted = wanted(metadata);
-        let short = ShortPatterns::empty(geometry);
-        let mut payload = Self::place(geometry, secret, texts(&wanted), None, &short);
+        let mut payload = Self::place(geometry, secret, texts(&wanted), None);
+        payload.give_bits(&ShortPatterns::empty(geometry));
         payload.list(&HeaderLists::empty(geometry), &Conditions::new(entries, metadata), &wanted);
         payload.note(&wanted, metadata);
         payload
@@ -147,47 +147,31 @@ impl Payload {
             self.clone()
         } else {
             let Self { geometry, secret, .. } = *self;
-            let next = Self::place(geometry, secret, texts.clone(), Some(&self.tables), &self.short);
+            let next = Self::place(geometry, secret, texts.clone(), Some(&self.tables));
             // Room that is in pieces is found when all are placed anew.
-            let anew =
-                (next.left.no_room > 0).then(|| Self::place(geometry, secret, texts, None, &self.short));
-            anew.filter(|anew| anew.left.no_room < next.left.no_room).unwrap_or(next)
+            let anew = (next.left.no_room > 0).then(|| Self::place(geometry, secret, texts, None));
+            let mut next = anew.filter(|anew| anew.left.no_room < next.left.no_room).unwrap_or(next);
+            next.give_bits(&self.short);
+            next
         };
         next.list(&self.header_lists, &Conditions::new(entries, metadata), &wanted);
         next.note(&wanted, metadata);
         next
     }
 
-    fn place(
-        geometry: &'static Geometry,
-        secret: Secret,
-        texts: Vec<Text>,
-        before: Option<&Tables>,
-        short_before: &ShortPatterns,
-    ) -> Self {
+    /// Finds the patterns of three bytes and more their places.
+    fn place(geometry: &'static Geometry, secret: Secret, texts: Vec<Text>, before: Option<&Tables>) -> Self {
         let mut chooser = Chooser::new();
         let mut left = LeftToHost::default();
         let mut chosen: Vec<(usize, Choice)> = Vec::new();
-        let (mut short_texts, mut short_patterns) = (Vec::new(), Vec::new());
-        for (number, text) in texts.iter().enumerate() {
-            if let Some(pattern) = ShortPattern::new(&text.bytes, text.nocase) {
-                short_texts.push(number);
-                short_patterns.push(pattern);
-                continue;
-            }
+        let long = |(_, text): &(usize, &Text)| text.bytes.len() > SHORT_BYTES_MAX;
+        for (number, text) in texts.iter().enumerate().filter(long) {
             match chooser.choose(&text.bytes, text.nocase) {
                 None => left.no_room += 1,
                 Some(choice) if choice.rate > HOT => left.hot += 1,
                 Some(choice) => chosen.push((number, choice)),
             }
         }
-        // Where there are more than bits, those that have one keep it, and then the order of the first
-        // signatures decides: any of them is in most packets.
-        let (short, bits) = short_before.next(&short_patterns);
-        let mut with_bit: Vec<(u16, usize)> =
-            bits.iter().zip(&short_texts).filter_map(|(bit, text)| bit.map(|bit| (bit, *text))).collect();
-        with_bit.sort_unstable();
-        left.no_bit = short_texts.len() - with_bit.len();
         let room = 1 << geometry.payload.patterns_log2;
         if chosen.len() > room {
             chosen.sort_by(|(_, a), (_, b)| a.rate.total_cmp(&b.rate));
@@ -216,8 +200,21 @@ impl Payload {
         });
         let stored = stored.collect();
         let header_lists = HeaderLists::empty(geometry);
-        let listed = Listed::default();
+        let (short, with_bit, listed) = (ShortPatterns::empty(geometry), Vec::new(), Listed::default());
         Self { geometry, secret, tables, header_lists, texts, stored, short, with_bit, left, listed }
+    }
+
+    /// Gives the patterns of one or two bytes presence bits; those of `before` keep theirs. Where there are more
+    /// patterns than bits the order of the first signatures decides: any of them is in most packets.
+    fn give_bits(&mut self, before: &ShortPatterns) {
+        let short = |(at, text): (usize, &Text)| Some((at, ShortPattern::new(&text.bytes, text.nocase)?));
+        let (texts, patterns): (Vec<usize>, Vec<ShortPattern>) =
+            self.texts.iter().enumerate().filter_map(short).unzip();
+        let (short, bits) = before.next(&patterns);
+        self.with_bit = bits.into_iter().zip(texts).filter_map(|(bit, text)| Some((bit?, text))).collect();
+        self.with_bit.sort_unstable();
+        self.left.no_bit = patterns.len() - self.with_bit.len();
+        self.short = short;
     }
 
     /// Gives every pattern on the card its header list; those of `before` keep their numbers.

@@ -258,7 +258,7 @@ impl<T: Transport> CardDevice<T> {
         if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_pattern(**hit)) {
             return Err(self.broken(format!("a verdict names pattern {hit}")));
         }
-        if let Some(bit) = verdict.presence().find(|bit| !host.is_presence_bit(*bit)) {
+        if let Some(bit) = host.unknown_presence_bit(verdict.presence_words()) {
             return Err(self.broken(format!("a verdict sets presence bit {bit}")));
         }
         self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);

@@ -5,9 +5,10 @@ use wiresift_abi::csr::Csr;
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_driver::{Direction, DmaRegion, Transport, TransportError};
 use wiresift_testbench::axi::Timing;
-use wiresift_testbench::library::BuildError;
 use wiresift_testbench::model::ModelError;
 use wiresift_testbench::{Fault, FaultKind, Options, Side, SimCard, SimError, When};
+
+use crate::built;
 
 const LINES_LOG2: u32 = 5;
 const FAILED: u32 = 6;
@@ -32,15 +33,7 @@ fn verilog(geometry: &Geometry) -> String {
 
 /// The stand-in, or `None` with a printed line where Verilator is absent.
 fn card(options: &Options) -> Option<SimCard> {
-    match SimCard::with_verilog(options, &verilog(options.geometry)) {
-        Err(SimError::Model(ModelError::Build(BuildError::NoTool(tool))))
-            if std::env::var_os("REQUIRE_TOOLS").is_none_or(|value| value != "1") =>
-        {
-            println!("skipped: {tool} is not installed");
-            None
-        }
-        result => Some(result.expect("a card")),
-    }
+    built(SimCard::with_verilog(options, &verilog(options.geometry)))
 }
 
 struct Rings {

@@ -1,7 +1,5 @@
 //! Patterns on the whole simulated card: loaded by commands, found in packets, and the answers of a naive search.
 
-use std::collections::VecDeque;
-
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,25 +12,30 @@ use wiresift_abi::payload::headers::{Header, HeaderLists};
 use wiresift_abi::payload::short::{ShortPattern, ShortPatterns};
 use wiresift_abi::payload::{Pattern, Secret, Tables};
 use wiresift_abi::vector::{Class, Flags};
-use wiresift_driver::{Card, Config};
+use wiresift_driver::{Card, Verdict};
 use wiresift_testbench::axi::Timing;
-use wiresift_testbench::library::BuildError;
-use wiresift_testbench::model::ModelError;
-use wiresift_testbench::{Options, SimCard, SimError};
+use wiresift_testbench::{Options, SimCard};
+
+use crate::{built, config};
 
 /// A card, or `None` with a printed line where Verilator is absent.
 fn card(options: &Options) -> Option<Card<SimCard>> {
-    let sim = match SimCard::new(options) {
-        Err(SimError::Model(ModelError::Build(BuildError::NoTool(tool))))
-            if std::env::var_os("REQUIRE_TOOLS").is_none_or(|value| value != "1") =>
-        {
-            println!("skipped: {tool} is not installed");
-            return None;
+    Some(Card::open(built(SimCard::new(options))?, config()).expect("a card"))
+}
+
+/// Puts packets through; `judge` sees every verdict with the place of its packet.
+fn each_verdict(card: &mut Card<SimCard>, packets: &[&[u8]], mut judge: impl FnMut(usize, &Verdict)) {
+    let (mut posted, mut judged, mut verdicts) = (0, 0, Vec::new());
+    while judged < packets.len() {
+        posted += card.post(packets[posted..].iter().copied()).unwrap();
+        card.doorbell().unwrap();
+        verdicts.clear();
+        card.poll(&mut verdicts).unwrap();
+        for verdict in &verdicts {
+            judge(judged, verdict);
+            judged += 1;
         }
-        result => result.expect("a simulated card"),
-    };
-    let config = Config { h2c_lines_log2: 9, c2h_records_log2: 8, timeout_ns: 400_000, ..Config::default() };
-    Some(Card::open(sim, config).expect("a card"))
+    }
 }
 
 fn patterns(geometry: &Geometry, rng: &mut ChaCha8Rng, count: usize) -> Vec<Pattern> {
@@ -130,34 +133,25 @@ fn run(
     packets: &[Vec<u8>],
 ) -> (usize, usize) {
     let geometry = card.geometry();
-    let (mut next, mut hits, mut flagged) = (0, 0, 0);
-    let mut posted: VecDeque<&Vec<u8>> = VecDeque::new();
-    let mut verdicts = Vec::new();
-    while next < packets.len() || !posted.is_empty() {
-        let taken = card.post(packets[next..].iter().map(Vec::as_slice)).unwrap();
-        posted.extend(&packets[next..next + taken]);
-        next += taken;
-        card.doorbell().unwrap();
-        verdicts.clear();
-        card.poll(&mut verdicts).unwrap();
-        for verdict in &verdicts {
-            let packet = posted.pop_front().expect("a packet in flight");
-            let expected = expected(packet, patterns, geometry);
-            let mut found: Vec<usize> = verdict
-                .hits()
-                .iter()
-                .map(|number| tables.pattern(u32::from(*number)).expect("a pattern"))
-                .collect();
-            found.sort_unstable();
-            if verdict.flags.0 & Flags::OVERFLOW == 0 {
-                assert_eq!(found, expected, "{packet:02x?}");
-            } else {
-                assert!(found.iter().all(|n| expected.contains(n)), "{packet:02x?}");
-                flagged += 1;
-            }
-            hits += found.len();
+    let (mut hits, mut flagged) = (0, 0);
+    let slices: Vec<&[u8]> = packets.iter().map(Vec::as_slice).collect();
+    each_verdict(card, &slices, |at, verdict| {
+        let packet = &packets[at];
+        let expected = expected(packet, patterns, geometry);
+        let mut found: Vec<usize> = verdict
+            .hits()
+            .iter()
+            .map(|number| tables.pattern(u32::from(*number)).expect("a pattern"))
+            .collect();
+        found.sort_unstable();
+        if verdict.flags.0 & Flags::OVERFLOW == 0 {
+            assert_eq!(found, expected, "{packet:02x?}");
+        } else {
+            assert!(found.iter().all(|n| expected.contains(n)), "{packet:02x?}");
+            flagged += 1;
         }
-    }
+        hits += found.len();
+    });
     (hits, flagged)
 }
 
@@ -263,30 +257,23 @@ fn with_header_lists(geometry: &'static Geometry, timing: Timing) {
             })
             .collect();
         let is_reported = |n: &usize, port: u16| lists[*n].is_empty() || lists[*n].contains(&port);
-        let (mut posted, mut judged, mut kept, mut left_out) = (0, 0, 0, 0);
-        let mut verdicts = Vec::new();
-        while judged < packets.len() {
-            posted += card.post(packets[posted..].iter().map(|(_, packet)| &packet[..])).unwrap();
-            card.doorbell().unwrap();
-            verdicts.clear();
-            card.poll(&mut verdicts).unwrap();
-            for verdict in &verdicts {
-                let (port, packet) = &packets[judged];
-                judged += 1;
-                let there = expected(packet, &patterns, geometry);
-                let reported: Vec<usize> = there.iter().copied().filter(|n| is_reported(n, *port)).collect();
-                let mut found: Vec<usize> =
-                    verdict.hits().iter().map(|hit| tables.pattern(u32::from(*hit)).unwrap()).collect();
-                found.sort_unstable();
-                if verdict.flags.0 & Flags::OVERFLOW == 0 {
-                    assert_eq!(found, reported, "port {port}: {packet:02x?}");
-                } else {
-                    assert!(found.iter().all(|n| reported.contains(n)), "port {port}: {packet:02x?}");
-                }
-                kept += found.len();
-                left_out += there.len() - reported.len();
+        let (mut kept, mut left_out) = (0, 0);
+        let slices: Vec<&[u8]> = packets.iter().map(|(_, packet)| &packet[..]).collect();
+        each_verdict(&mut card, &slices, |at, verdict| {
+            let (port, packet) = &packets[at];
+            let there = expected(packet, &patterns, geometry);
+            let reported: Vec<usize> = there.iter().copied().filter(|n| is_reported(n, *port)).collect();
+            let mut found: Vec<usize> =
+                verdict.hits().iter().map(|hit| tables.pattern(u32::from(*hit)).unwrap()).collect();
+            found.sort_unstable();
+            if verdict.flags.0 & Flags::OVERFLOW == 0 {
+                assert_eq!(found, reported, "port {port}: {packet:02x?}");
+            } else {
+                assert!(found.iter().all(|n| reported.contains(n)), "port {port}: {packet:02x?}");
             }
-        }
+            kept += found.len();
+            left_out += there.len() - reported.len();
+        });
         println!("{}: {kept} patterns reported, {left_out} kept back", geometry.name);
         assert!(kept > 80 && left_out > 80);
     }
@@ -367,31 +354,24 @@ fn with_short_patterns(geometry: &'static Geometry, timing: Timing) {
                 _ => (true, udp(PORT, payload)),
             })
             .collect();
-        let (mut posted, mut judged, mut kept, mut without) = (0, 0, 0, 0);
-        let mut verdicts = Vec::new();
-        while judged < packets.len() {
-            posted += card.post(packets[posted..].iter().map(|(_, packet)| &packet[..])).unwrap();
-            card.doorbell().unwrap();
-            verdicts.clear();
-            card.poll(&mut verdicts).unwrap();
-            for verdict in &verdicts {
-                let (is_told, packet) = &packets[judged];
-                judged += 1;
-                let is_deferred = verdict.flags.0 & Flags::DEFER != 0;
-                assert_eq!(*is_told, is_deferred || !verdict.ids().is_empty(), "{packet:02x?}");
-                let is_in = |(bytes, nocase): &(Vec<u8>, bool)| {
-                    packet.windows(bytes.len()).any(|window| {
-                        if *nocase { window.eq_ignore_ascii_case(bytes) } else { window == &bytes[..] }
-                    })
-                };
-                let there = (0..texts.len()).filter(|n| *is_told && is_in(&texts[*n]));
-                let mut expected: Vec<u16> = there.map(|n| bits[n].unwrap()).collect();
-                expected.sort_unstable();
-                assert_eq!(verdict.presence().collect::<Vec<u16>>(), expected, "{packet:02x?}");
-                kept += expected.len();
-                without += usize::from(expected.is_empty());
-            }
-        }
+        let (mut kept, mut without) = (0, 0);
+        let slices: Vec<&[u8]> = packets.iter().map(|(_, packet)| &packet[..]).collect();
+        each_verdict(&mut card, &slices, |at, verdict| {
+            let (is_told, packet) = &packets[at];
+            let is_deferred = verdict.flags.0 & Flags::DEFER != 0;
+            assert_eq!(*is_told, is_deferred || !verdict.ids().is_empty(), "{packet:02x?}");
+            let is_in = |(bytes, nocase): &(Vec<u8>, bool)| {
+                packet.windows(bytes.len()).any(|window| {
+                    if *nocase { window.eq_ignore_ascii_case(bytes) } else { window == &bytes[..] }
+                })
+            };
+            let there = (0..texts.len()).filter(|n| *is_told && is_in(&texts[*n]));
+            let mut expected: Vec<u16> = there.map(|n| bits[n].unwrap()).collect();
+            expected.sort_unstable();
+            assert_eq!(verdict.presence().collect::<Vec<u16>>(), expected, "{packet:02x?}");
+            kept += expected.len();
+            without += usize::from(expected.is_empty());
+        });
         println!("{}: {kept} presence bits, {without} packets without", geometry.name);
         assert!(kept > 10 * texts.len() && without > 80);
     }

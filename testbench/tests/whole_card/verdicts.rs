@@ -9,21 +9,14 @@ use wiresift_abi::csr::{Counter, Csr, ErrorCode, STATUS_IDLE};
 use wiresift_abi::geometry::{Geometry, LAB, LINE};
 use wiresift_driver::conservation::{CallerCounters, ConservationError};
 use wiresift_driver::error::Cause;
-use wiresift_driver::{Card, Config, DriverError, Transport};
+use wiresift_driver::{Card, DriverError, Transport};
 use wiresift_testbench::axi::{PATIENCE_CYCLES, Timing};
-use wiresift_testbench::library::BuildError;
-use wiresift_testbench::model::ModelError;
 use wiresift_testbench::sim::CYCLE_NS;
-use wiresift_testbench::{Fault, FaultKind, Options, Side, SimCard, SimError, When};
+use wiresift_testbench::{Fault, FaultKind, Options, Side, SimCard, When};
 
-use crate::{rules, sweep};
+use crate::{built, config, rules, sweep};
 
 const VERSION: u16 = 0x7a5;
-
-/// Small rings, which are full and go round; a card that hangs is given up after 400 us. A CLEAR of `line` takes 262 us.
-fn config() -> Config {
-    Config { h2c_lines_log2: 9, c2h_records_log2: 8, timeout_ns: 400_000, ..Config::default() }
-}
 
 /// A card with rules loaded, and what was posted to it.
 struct Bench {
@@ -36,16 +29,7 @@ struct Bench {
 impl Bench {
     /// `None` with a printed line where Verilator is absent.
     fn new(options: &Options) -> Option<Self> {
-        let sim = match SimCard::new(options) {
-            Err(SimError::Model(ModelError::Build(BuildError::NoTool(tool))))
-                if std::env::var_os("REQUIRE_TOOLS").is_none_or(|value| value != "1") =>
-            {
-                println!("skipped: {tool} is not installed");
-                return None;
-            }
-            result => result.expect("a simulated card"),
-        };
-        let mut card = Card::open(sim, config()).expect("a card");
+        let mut card = Card::open(built(SimCard::new(options))?, config()).expect("a card");
         let loaded = card.load(&rules::image(options.geometry, VERSION)).expect("rules");
         assert_eq!(loaded.version, VERSION);
         let rng = ChaCha8Rng::seed_from_u64(options.seed);

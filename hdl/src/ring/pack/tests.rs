@@ -1,5 +1,6 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use wiresift_abi::vector::Flags;
 
 use super::*;
 use crate::gate::{self, Clocked, Native};

@@ -24,7 +24,7 @@ mod strays;
 use std::sync::Arc;
 
 use wiresift_abi::bits::Line;
-use wiresift_abi::c2h::PRESENCE_BITS;
+use wiresift_abi::c2h::PRESENCE_WORDS;
 use wiresift_abi::command::CommandError;
 use wiresift_abi::entry::{Entry, Kind};
 use wiresift_abi::image::Image;
@@ -104,7 +104,7 @@ pub struct Found<'a> {
     /// Its numbers of patterns of three bytes and more.
     pub hits: &'a [u16],
     /// Its presence bits, of the shorter ones: bit `n % 32` of word `n / 32` is that of pattern `n`.
-    pub presence: [u32; PRESENCE_BITS / 32],
+    pub presence: [u32; PRESENCE_WORDS],
 }
 
 impl CpuEngine {

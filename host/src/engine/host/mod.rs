@@ -22,7 +22,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use wiresift_abi::c2h::PRESENCE_BITS;
+use wiresift_abi::c2h;
 use wiresift_abi::vector::Flags;
 
 pub use rules::{HostError, HostRules, fast_pattern, sought_pattern};
@@ -223,7 +223,7 @@ impl HostEngine {
                     let (on_card, lower) = (&rules.on_card, &mut self.lower);
                     lower.begin();
                     let numbers = hits.iter().filter_map(|hit| on_card.number(*hit));
-                    let short = set_bits(presence).filter_map(|bit| on_card.number_of_bit(bit));
+                    let short = c2h::present(presence).filter_map(|bit| on_card.number_of_bit(bit));
                     for pattern in numbers.chain(short) {
                         marks.add_of(pattern, rules, candidates, || on_card.is_in(pattern, payload, lower));
                     }
@@ -237,17 +237,6 @@ impl HostEngine {
         }
         candidates.sort_unstable();
     }
-}
-
-/// Numbers of the bits that are set, ascending.
-fn set_bits(words: [u32; PRESENCE_BITS / 32]) -> impl Iterator<Item = u16> {
-    (0..).zip(words).flat_map(|(at, mut word)| {
-        std::iter::from_fn(move || {
-            let bit = (word != 0).then(|| word.trailing_zeros())?;
-            word &= word - 1;
-            Some(at * 32 + bit as u16)
-        })
-    })
 }
 
 impl Marks {
@@ -282,16 +271,15 @@ impl Marks {
         candidates: &mut Vec<u32>,
         is_in: impl FnOnce() -> bool,
     ) {
-        let holds = |marks: &Self, place: u32| rules.holds(place, |header| marks.holds(header));
-        let places = rules.of_pattern(pattern);
-        let Some(first) = places.iter().position(|place| holds(self, *place)) else { return };
-        if !is_in() {
-            return;
-        }
-        for &place in &places[first..] {
-            if holds(self, place) {
-                self.add(place, candidates);
+        let mut is_in = Some(is_in);
+        for &place in rules.of_pattern(pattern) {
+            if !rules.holds(place, |header| self.holds(header)) {
+                continue;
             }
+            if is_in.take().is_some_and(|is_in| !is_in()) {
+                return;
+            }
+            self.add(place, candidates);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
-use wiresift_abi::c2h::{HIT_BITS, PRESENCE_BITS};
+use wiresift_abi::c2h::{self, HIT_BITS, PRESENCE_BITS, PRESENCE_WORDS};
 use wiresift_abi::payload::short::SHORT_BYTES_MAX;
 
 use super::rules::{HostError, sought_pattern};
@@ -21,6 +21,8 @@ pub struct OnCard {
     numbers: Vec<u32>,
     /// By presence bit: the host's number.
     bits: Vec<u32>,
+    /// The presence bits that have one.
+    known: [u32; PRESENCE_WORDS],
     /// By the host's number: what the card has.
     texts: FxHashMap<u32, Text>,
     /// What the card does not have.
@@ -114,6 +116,7 @@ impl OnCard {
                 pattern.filter(|(pattern, _)| usize::from(bit) < PRESENCE_BITS && is_short(pattern));
             let (_, own) = pattern.ok_or(HostError::NoShortPattern { bit, sid })?;
             note(&mut on_card.bits, bit.into(), own);
+            on_card.known[usize::from(bit / 32)] |= 1 << (bit % 32);
         }
         let has: FxHashSet<u32> = on_card.numbers.iter().chain(&on_card.bits).copied().collect();
         if has.is_empty() {
@@ -148,6 +151,12 @@ impl OnCard {
     /// The host's number of a pattern of the card's.
     pub fn number(&self, hit: u16) -> Option<u32> {
         self.numbers.get(usize::from(hit)).copied().filter(|number| *number != NONE)
+    }
+
+    /// A presence bit that is set and is that of no pattern.
+    pub fn unknown_bit(&self, mut words: [u32; PRESENCE_WORDS]) -> Option<u16> {
+        words.iter_mut().zip(self.known).for_each(|(word, known)| *word &= !known);
+        c2h::present(words).next()
     }
 
     /// The host's number of the pattern of a presence bit.

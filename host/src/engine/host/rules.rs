@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use wiresift_abi::c2h::PRESENCE_WORDS;
 
 use super::on_card::OnCard;
 use crate::metadata::{Metadata, SignatureInfo, TAKES_AWAY};
@@ -301,9 +302,9 @@ impl HostRules {
         self.on_card.number(hit).is_some()
     }
 
-    /// Whether a presence bit is that of a pattern.
-    pub fn is_presence_bit(&self, bit: u16) -> bool {
-        self.on_card.number_of_bit(bit).is_some()
+    /// A presence bit of the card's that is set and is that of no pattern.
+    pub fn unknown_presence_bit(&self, words: [u32; PRESENCE_WORDS]) -> Option<u16> {
+        self.on_card.unknown_bit(words)
     }
 
     /// Number of patterns that the card seeks, those with a presence bit included.

@@ -346,8 +346,10 @@ fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_heade
     assert_eq!(host.patterns_on_card(), 4);
     assert!(!host.on_card.is_empty() && (0..4).all(|pattern| host.on_card.has(pattern)));
     assert!((0..host.headers() as u32).all(|header| !host.has_rest(header)));
-    assert!(bit_of.into_iter().all(|bit| host.is_presence_bit(bit)));
-    assert!(!host.is_presence_bit(4) && !host.is_pattern(0));
+    let all = [1, 1 << 1, 1 | 1 << 31];
+    assert_eq!(host.unknown_presence_bit(all), None);
+    assert_eq!(host.unknown_presence_bit([1, 1 << 1 | 1 << 31, 1 << 2]), Some(63));
+    assert!(!host.is_pattern(0));
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
     let (mut matched, mut in_header) = (0, 0);
