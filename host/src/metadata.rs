@@ -20,14 +20,23 @@ pub struct Metadata {
     /// the id. Of the headers that a packet satisfies the signatures hold, but those that one of them has with
     /// [`TAKES_AWAY`]: see [`settle`].
     pub headers: Vec<Vec<u32>>,
-    /// The card's numbers of the patterns that it seeks, ascending, each with the place of the first signature that it
-    /// leads to; others may have the same pattern.
+    /// The rule groups that the card reports, ascending by number. A signature whose pattern is that of one is in one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub patterns: Vec<(u32, u32)>,
+    pub rule_groups: Vec<RuleGroup>,
     /// The presence bits of the card's short patterns, ascending, each with the place of the first signature
-    /// that it leads to, likewise.
+    /// that it leads to; others may have the same pattern.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub short_patterns: Vec<(u16, u32)>,
+}
+
+/// What the card names by the number of a pattern in its memory: signatures with this pattern, whose headers are one or
+/// are in one header list ([`wiresift_abi::payload::headers`]).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleGroup {
+    /// The card's number.
+    pub number: u32,
+    /// Places of the signatures, ascending; at least one.
+    pub signatures: Vec<u32>,
 }
 
 /// Added to the place of a signature in [`Metadata::headers`]: a packet that satisfies the header does not satisfy

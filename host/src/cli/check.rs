@@ -174,7 +174,9 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
     if report.patterns > 0 {
         let PayloadReport {
             patterns,
-            patterns_total,
+            groups,
+            groups_total,
+            joined,
             short,
             short_total,
             windows,
@@ -185,20 +187,25 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
         } = &report.payload;
         let passes = format!("{:.4} %", 100.0 * passes.iter().sum::<f64>());
         rows.extend([
-            ("patterns on the card".to_owned(), of(*patterns, *patterns_total)),
+            ("patterns on the card".to_owned(), patterns.to_string()),
+            ("their rule groups".to_owned(), of(*groups, *groups_total)),
+            ("patterns whose rules of different headers are one group".to_owned(), joined.to_string()),
             ("presence bits of patterns of 1 or 2 bytes".to_owned(), of(*short, *short_total)),
             ("patterns sought by the host: no presence bit".to_owned(), left.no_bit.to_string()),
             ("patterns sought by the host: frequent".to_owned(), left.hot.to_string()),
             ("patterns sought by the host: no room".to_owned(), left.no_room.to_string()),
             ("buckets of the window index".to_owned(), of(*windows, *windows_total)),
             ("random bytes that pass the filter".to_owned(), passes),
-            ("header lists of patterns".to_owned(), of(listed.lists, listed.lists_total)),
-            ("patterns whose list may be wider than their rules".to_owned(), listed.wide.to_string()),
+            ("header lists of rule groups".to_owned(), of(listed.lists, listed.lists_total)),
+            ("rule groups whose list may be wider than their rules".to_owned(), listed.wide.to_string()),
             (
-                "patterns reported for any packet, as their rules ask".to_owned(),
+                "rule groups reported for any packet, as their rules ask".to_owned(),
                 listed.any_packet.to_string(),
             ),
-            ("patterns reported for any packet: no room for a list".to_owned(), listed.no_room.to_string()),
+            (
+                "rule groups reported for any packet: no room for a list".to_owned(),
+                listed.no_room.to_string(),
+            ),
         ]);
     }
     rows.extend([
@@ -247,7 +254,7 @@ fn worst_case(compiled: &Compiled) -> Result<String> {
              packets behind those are flagged, and the host seeks their patterns.",
         )?,
     }
-    writeln!(text, " A packet with more than {HITS_MAX} patterns is flagged too.")?;
+    writeln!(text, " A packet with more than {HITS_MAX} rule groups is flagged too.")?;
     Ok(text)
 }
 

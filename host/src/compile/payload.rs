@@ -5,18 +5,21 @@
 //! bytes and more whose window is rare in usual traffic, as many as it holds, the rarest first, and the
 //! shorter ones for which it has a presence bit ([`wiresift_abi::payload::short`]); the others are left to
 //! the host, which seeks them in packets that satisfy a header of their signatures. Whichever of both finds a
-//! pattern, the host goes on the same way, so it changes no answer. The card reports a pattern of three bytes
-//! and more for packets alone that satisfy a header of its signatures, or nearly ([`mod@headers`]), and a
-//! shorter one for packets that satisfy any.
+//! pattern, the host goes on the same way, so it changes no answer.
+//!
+//! A pattern of three bytes and more stands on the card once for each of its rule groups ([`wanted`]), with a number
+//! and a header list each: the card reports the number of the rules whose header holds, or nearly
+//! ([`mod@headers`]). A shorter pattern is reported for packets that satisfy any header.
 
 mod headers;
+mod wanted;
 mod window;
 mod worst;
 
 #[cfg(test)]
 mod tests;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use wiresift_abi::bits::Line;
 use wiresift_abi::command::{Command, Opcode};
@@ -24,13 +27,15 @@ use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::Geometry;
 use wiresift_abi::payload::headers::{Header, HeaderLists, NO_LIST};
 use wiresift_abi::payload::short::{SHORT_BYTES_MAX, ShortPattern, ShortPatterns};
-use wiresift_abi::payload::{self, CLASSES, Class, SECRET_ROWS, Secret, Tables, backlog_max, memories};
+use wiresift_abi::payload::{
+    self, CHAIN_MAX, CLASSES, Class, SECRET_ROWS, Secret, Tables, backlog_max, memories,
+};
 
 pub use worst::Worst;
 
-use crate::engine::host::sought_pattern;
-use crate::metadata::{Metadata, TAKES_AWAY};
+use crate::metadata::{Metadata, RuleGroup};
 use headers::{Conditions, Cover};
+use wanted::{Part, Text, Wanted};
 use window::{Choice, Chooser, folded};
 
 /// Patterns whose window ends with a larger share of the bytes of usual traffic are left to the host. The card compares one
@@ -38,6 +43,9 @@ use window::{Choice, Chooser, folded};
 /// flagged. With this one no more than 60 beats of its queue are ever taken by the captures of the corpus, and the host seeks
 /// eleven patterns of a hundred in packets whose header they go with.
 const HOT: f32 = 1.0 / 2_000_000.0;
+/// Rule groups of a pattern with more are one: each takes a place, and is compared wherever the window of the pattern is. A
+/// window may lead to so many of two patterns.
+const GROUPS_MAX: usize = CHAIN_MAX / 2;
 
 /// The patterns of a rule set on a card.
 #[derive(Clone, Debug)]
@@ -46,9 +54,9 @@ pub struct Payload {
     secret: Secret,
     tables: Tables,
     header_lists: HeaderLists,
-    /// Every pattern that leads to signatures, in order of these.
-    texts: Vec<Text>,
-    /// Those that the card has, by its numbers.
+    /// Every pattern that leads to signatures, in order of these, and its rule groups.
+    texts: Vec<(Text, usize)>,
+    /// The rule groups that the card has, by its numbers.
     stored: Vec<Stored>,
     short: ShortPatterns,
     /// Those of one or two bytes that have a presence bit: the bit, ascending, and the place of the text.
@@ -57,35 +65,37 @@ pub struct Payload {
     listed: Listed,
 }
 
-/// How patterns on the card go with header lists.
+/// How rule groups on the card go with header lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// Header lists.
     pub lists: usize,
     /// Header lists that there is room for.
     pub lists_total: usize,
-    /// Patterns whose list may let more packets through than the headers of their rules: some were joined or cut.
+    /// Rule groups whose list may let more packets through than the headers of their rules: some were joined or cut.
     pub wide: usize,
-    /// Patterns that are reported for every packet, as their rules ask.
+    /// Rule groups that are reported for every packet, as their rules ask.
     pub any_packet: usize,
-    /// Patterns that are reported for every packet because there was no room for their list.
+    /// Rule groups that are reported for every packet because there was no room for their list.
     pub no_room: usize,
 }
 
-/// A pattern as rules ask for it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Text {
-    bytes: Vec<u8>,
-    nocase: bool,
-}
-
-/// A pattern on the card.
+/// A rule group on the card.
 #[derive(Clone, Debug)]
 struct Stored {
     number: u32,
     /// Place of its text.
     text: usize,
+    part: Part,
     pattern: payload::Pattern,
+}
+
+/// A rule group that is to be placed.
+struct Chosen {
+    /// Place of its text.
+    text: usize,
+    part: Part,
+    choice: Choice,
 }
 
 /// Patterns that the host seeks, by the reason.
@@ -104,8 +114,12 @@ pub struct LeftToHost {
 pub struct PayloadReport {
     /// Patterns of three bytes and more on the card.
     pub patterns: usize,
-    /// Patterns that it holds.
-    pub patterns_total: usize,
+    /// Rule groups of these: each is a pattern in the card's memory.
+    pub groups: usize,
+    /// Patterns that the memory holds.
+    pub groups_total: usize,
+    /// Patterns whose signatures are one rule group although their headers differ.
+    pub joined: usize,
     /// Patterns of one or two bytes that have a presence bit.
     pub short: usize,
     /// Presence bits.
@@ -131,7 +145,7 @@ impl Payload {
         entries: &[Entry],
         metadata: &mut Metadata,
     ) -> Self {
-        let wanted = wanted(metadata);
+        let wanted = Wanted::of(metadata);
         let mut payload = Self::place(geometry, secret, texts(&wanted), None);
         payload.give_bits(&ShortPatterns::empty(geometry));
         payload.list(&HeaderLists::empty(geometry), &Conditions::new(entries, metadata), &wanted);
@@ -141,7 +155,7 @@ impl Payload {
 
     /// The patterns of other rules for the same card: what stays keeps its place.
     pub fn next(&self, entries: &[Entry], metadata: &mut Metadata) -> Self {
-        let wanted = wanted(metadata);
+        let wanted = Wanted::of(metadata);
         let texts = texts(&wanted);
         let mut next = if texts == self.texts {
             self.clone()
@@ -159,44 +173,42 @@ impl Payload {
         next
     }
 
-    /// Finds the patterns of three bytes and more their places.
-    fn place(geometry: &'static Geometry, secret: Secret, texts: Vec<Text>, before: Option<&Tables>) -> Self {
-        let mut chooser = Chooser::new();
+    /// Finds the rule groups of patterns of three bytes and more their places.
+    fn place(
+        geometry: &'static Geometry,
+        secret: Secret,
+        texts: Vec<(Text, usize)>,
+        before: Option<&Tables>,
+    ) -> Self {
         let mut left = LeftToHost::default();
-        let mut chosen: Vec<(usize, Choice)> = Vec::new();
-        let long = |(_, text): &(usize, &Text)| text.bytes.len() > SHORT_BYTES_MAX;
-        for (number, text) in texts.iter().enumerate().filter(long) {
-            match chooser.choose(&text.bytes, text.nocase) {
-                None => left.no_room += 1,
-                Some(choice) if choice.rate > HOT => left.hot += 1,
-                Some(choice) => chosen.push((number, choice)),
-            }
-        }
+        let mut chosen = choose(&texts, &mut left);
         let room = 1 << geometry.payload.patterns_log2;
         if chosen.len() > room {
-            chosen.sort_by(|(_, a), (_, b)| a.rate.total_cmp(&b.rate));
+            // Rather all patterns than all groups.
+            chosen.dedup_by_key(|chosen| chosen.text);
+            chosen.iter_mut().for_each(|chosen| chosen.part = Part::Whole);
+        }
+        if chosen.len() > room {
+            chosen.sort_by(|a, b| a.choice.rate.total_cmp(&b.choice.rate));
             left.no_room += chosen.len() - room;
             chosen.truncate(room);
         }
         let tables = loop {
             let patterns: Vec<payload::Pattern> =
-                chosen.iter().map(|(_, choice)| choice.pattern.clone()).collect();
+                chosen.iter().map(|chosen| chosen.choice.pattern.clone()).collect();
             let (tables, refused) = Tables::fit(geometry, secret, &patterns, before);
             if refused.is_empty() {
                 break tables;
             }
-            // Without those that the card would not find, so that it finds every one that it has.
+            // Without the patterns that the card would not find for all of their groups, so that what it says of a
+            // pattern is all that there is to say.
+            let refused: FxHashSet<usize> = refused.iter().map(|(place, _)| chosen[*place].text).collect();
             left.no_room += refused.len();
-            let mut refused = refused.into_iter().map(|(place, _)| place).peekable();
-            let mut place = 0;
-            chosen.retain(|_| {
-                place += 1;
-                refused.next_if_eq(&(place - 1)).is_none()
-            });
+            chosen.retain(|chosen| !refused.contains(&chosen.text));
         };
         let stored = tables.stored().map(|(number, place)| {
-            let (text, Choice { pattern, .. }) = &chosen[place];
-            Stored { number, text: *text, pattern: pattern.clone() }
+            let Chosen { text, part, choice } = &chosen[place];
+            Stored { number, text: *text, part: *part, pattern: choice.pattern.clone() }
         });
         let stored = stored.collect();
         let header_lists = HeaderLists::empty(geometry);
@@ -207,7 +219,9 @@ impl Payload {
     /// Gives the patterns of one or two bytes presence bits; those of `before` keep theirs. Where there are more
     /// patterns than bits the order of the first signatures decides: any of them is in most packets.
     fn give_bits(&mut self, before: &ShortPatterns) {
-        let short = |(at, text): (usize, &Text)| Some((at, ShortPattern::new(&text.bytes, text.nocase)?));
+        let short = |(at, (text, _)): (usize, &(Text, usize))| {
+            Some((at, ShortPattern::new(&text.bytes, text.nocase)?))
+        };
         let (texts, patterns): (Vec<usize>, Vec<ShortPattern>) =
             self.texts.iter().enumerate().filter_map(short).unzip();
         let (short, bits) = before.next(&patterns);
@@ -217,11 +231,11 @@ impl Payload {
         self.short = short;
     }
 
-    /// Gives every pattern on the card its header list; those of `before` keep their numbers.
+    /// Gives every rule group on the card its header list; those of `before` keep their numbers.
     fn list(&mut self, before: &HeaderLists, conditions: &Conditions<'_>, wanted: &[Wanted]) {
         let most = self.geometry.payload.headers_a_list;
-        let covers: Vec<Cover> =
-            self.stored.iter().map(|stored| conditions.cover(&wanted[stored.text].places, most)).collect();
+        let cover = |stored: &Stored| conditions.cover(&wanted[stored.text].places(stored.part), most);
+        let covers: Vec<Cover> = self.stored.iter().map(cover).collect();
         let lists: Vec<Vec<Header>> = covers.iter().map(|cover| cover.headers.clone()).collect();
         let (header_lists, numbers) = before.next(&lists);
         let count = |what: &dyn Fn(&Cover, u16) -> bool| {
@@ -242,9 +256,13 @@ impl Payload {
 
     /// Says in the metadata what the card's numbers and presence bits mean.
     fn note(&self, wanted: &[Wanted], metadata: &mut Metadata) {
-        let first = |text: usize| wanted[text].places[0];
-        metadata.patterns = self.stored.iter().map(|stored| (stored.number, first(stored.text))).collect();
-        metadata.short_patterns = self.with_bit.iter().map(|(bit, text)| (*bit, first(*text))).collect();
+        let group = |Stored { number, text, part, .. }: &Stored| RuleGroup {
+            number: *number,
+            signatures: wanted[*text].places(*part),
+        };
+        metadata.rule_groups = self.stored.iter().map(group).collect();
+        let first = |(bit, text): &(u16, usize)| (*bit, wanted[*text].first());
+        metadata.short_patterns = self.with_bit.iter().map(first).collect();
     }
 
     /// The commands that write everything into empty tables; none where there is no pattern.
@@ -296,9 +314,12 @@ impl Payload {
             set[usize::from(command.table)] += (f64::from(ones) / bits).powi(2);
         }
         let words = f64::from(1u32 << sizes.filter_words_log2);
+        let count = |what: &dyn Fn(&Stored) -> bool| self.stored.iter().filter(|stored| what(stored)).count();
         PayloadReport {
-            patterns: self.stored.len(),
-            patterns_total: 1 << sizes.patterns_log2,
+            patterns: count(&|stored| matches!(stored.part, Part::Whole | Part::Group(0))),
+            groups: self.stored.len(),
+            groups_total: 1 << sizes.patterns_log2,
+            joined: count(&|stored| stored.part == Part::Whole && self.texts[stored.text].1 > 1),
             short: self.short.used(),
             short_total: self.short.room(),
             windows: self.tables.windows(),
@@ -328,35 +349,36 @@ impl Payload {
     }
 }
 
-/// A pattern that leads to signatures which some header can satisfy.
-struct Wanted {
-    text: Text,
-    /// Places of the signatures, ascending; at least one.
-    places: Vec<u32>,
-}
-
-/// Every such pattern, in order of its first signature.
-fn wanted(metadata: &Metadata) -> Vec<Wanted> {
-    let mut has_header = vec![false; metadata.signatures.len()];
-    for mention in metadata.headers.iter().flatten().filter(|mention| **mention & TAKES_AWAY == 0) {
-        has_header[*mention as usize] = true;
-    }
-    let mut seen: FxHashMap<Text, usize> = FxHashMap::default();
-    let mut wanted: Vec<Wanted> = Vec::new();
-    for (place, signature) in metadata.signatures.iter().enumerate().filter(|(place, _)| has_header[*place]) {
-        let Some(pattern) = sought_pattern(signature) else { continue };
-        let text = Text { bytes: pattern.bytes.to_vec(), nocase: pattern.nocase };
-        let at = *seen.entry(text.clone()).or_insert(wanted.len());
-        match wanted.get_mut(at) {
-            Some(wanted) => wanted.places.push(place as u32),
-            None => wanted.push(Wanted { text, places: vec![place as u32] }),
+/// Chooses the windows of patterns of three bytes and more, and the rule groups that each has on the card; counts
+/// those that it shall not have.
+fn choose(texts: &[(Text, usize)], left: &mut LeftToHost) -> Vec<Chosen> {
+    let mut chooser = Chooser::new();
+    let mut chosen = Vec::new();
+    let is_long = |(_, (text, _)): &(usize, &(Text, usize))| text.bytes.len() > SHORT_BYTES_MAX;
+    for (at, (text, groups)) in texts.iter().enumerate().filter(is_long) {
+        // As often as it has groups it is compared.
+        let all = Some(*groups).filter(|groups| *groups <= GROUPS_MAX);
+        let all =
+            all.and_then(|groups| chooser.choose(&text.bytes, text.nocase, groups, HOT / groups as f32));
+        let choice = all.map(|choice| (choice, *groups));
+        let choice = choice.or_else(|| Some((chooser.choose(&text.bytes, text.nocase, 1, 1.0)?, 1)));
+        match choice {
+            None => left.no_room += 1,
+            Some((choice, _)) if choice.rate > HOT => left.hot += 1,
+            Some((choice, 1)) => chosen.push(Chosen { text: at, part: Part::Whole, choice }),
+            Some((choice, groups)) => chosen.extend((0..groups).map(|group| Chosen {
+                text: at,
+                part: Part::Group(group),
+                choice: choice.clone(),
+            })),
         }
     }
-    wanted
+    chosen
 }
 
-fn texts(wanted: &[Wanted]) -> Vec<Text> {
-    wanted.iter().map(|wanted| wanted.text.clone()).collect()
+/// Texts, and the number of rule groups of each.
+fn texts(wanted: &[Wanted]) -> Vec<(Text, usize)> {
+    wanted.iter().map(|wanted| (wanted.text.clone(), wanted.groups())).collect()
 }
 
 fn lines(commands: &[Command]) -> Vec<Line> {

@@ -255,7 +255,7 @@ impl<T: Transport> CardDevice<T> {
             let (packet, by) = (verdict.packet, verdict.version);
             return Err(self.broken(format!("packet {packet} decided by version {by} instead of {version}")));
         }
-        if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_pattern(**hit)) {
+        if let Some(hit) = verdict.hits().iter().find(|hit| !host.is_rule_group(**hit)) {
             return Err(self.broken(format!("a verdict names pattern {hit}")));
         }
         if let Some(bit) = host.unknown_presence_bit(verdict.presence_words()) {

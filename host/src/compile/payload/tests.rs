@@ -15,6 +15,7 @@ use wiresift_abi::vector;
 use super::*;
 use crate::compile::live::Live;
 use crate::compile::{Options, compile};
+use crate::engine::host::sought_pattern;
 use crate::rules::load::parse_sources;
 use crate::rules::model::RuleSet;
 use crate::rules::source::Source;
@@ -169,10 +170,10 @@ fn finds_all(card: &SoftCard, metadata: &Metadata, geometry: &Geometry, rng: &mu
     for _ in 0..60 {
         let payload = payload(rng, metadata);
         let hits = card.hits(&payload, geometry);
-        let numbers: BTreeSet<u32> = metadata.patterns.iter().map(|(number, _)| *number).collect();
+        let numbers: BTreeSet<u32> = metadata.rule_groups.iter().map(|group| group.number).collect();
         assert!(hits.is_subset(&numbers));
-        for (number, place) in &metadata.patterns {
-            if is_in(&payload, metadata, *place) {
+        for RuleGroup { number, signatures } in &metadata.rule_groups {
+            if is_in(&payload, metadata, signatures[0]) {
                 assert!(hits.contains(number), "{number} in {payload:02x?}");
             }
         }
@@ -213,13 +214,14 @@ fn the_card_finds_every_pattern_that_the_metadata_says_it_has() {
     for (geometry, count) in [(&LAB, 300), (&LAB, 1200), (&LINE, 800)] {
         let rules = rules(&random(&mut rng, count));
         let compiled = compile(&rules, geometry, &Options { seed: Some(3) }).unwrap();
-        let PayloadReport { patterns, patterns_total, short, short_total, left, .. } =
+        let PayloadReport { patterns, groups, groups_total, joined, short, short_total, left, .. } =
             compiled.report.payload;
         assert_eq!(patterns + short + left.no_bit + left.hot + left.no_room, compiled.report.patterns);
-        assert_eq!(patterns, compiled.metadata.patterns.len());
+        // All have one header.
+        assert_eq!((patterns, groups, joined), (groups, compiled.metadata.rule_groups.len(), 0));
         assert_eq!(short, compiled.metadata.short_patterns.len());
         assert_eq!((short, short_total), (geometry.payload.short_patterns, geometry.payload.short_patterns));
-        assert!(left.no_bit > 0 && patterns * 2 > count.min(patterns_total), "{:?}", compiled.report.payload);
+        assert!(left.no_bit > 0 && patterns * 2 > count.min(groups_total), "{:?}", compiled.report.payload);
         let mut card = SoftCard::default();
         card.run(compiled.image.lines(), geometry);
         finds_all(&card, &compiled.metadata, geometry, &mut rng);
@@ -292,7 +294,7 @@ fn short_patterns_alone_need_no_secret_and_long_ones_bring_it() {
     card.run(image.lines(), &LAB);
     tells_short_patterns_exactly(&card, live.metadata(), &LAB);
     assert_eq!(live.metadata().short_patterns, [(0, 0), (1, 1)]);
-    assert_eq!(live.metadata().patterns, []);
+    assert_eq!(live.metadata().rule_groups, []);
     let long: [&[u8]; 3] = [b"a1", b"b2", b"qzxkw!vj"];
     for (patterns, brings_secret) in [(&long[..], true), (&long[..2], false), (&long, true), (&[], false)] {
         let update = live.update(&short_rules(patterns)).unwrap();
@@ -357,7 +359,8 @@ fn what_is_frequent_or_repeats_itself_is_left_to_the_host() {
     let compiled = compile(&rules, &LINE, &Options { seed: Some(6) }).unwrap();
     assert_eq!(compiled.report.payload.left, LeftToHost { no_bit: 0, hot: 3, no_room: 0 });
     assert_eq!(compiled.metadata.short_patterns, [(0, 0)]);
-    let on_card: Vec<u32> = compiled.metadata.patterns.iter().map(|(_, place)| *place).collect();
+    let on_card: Vec<u32> =
+        compiled.metadata.rule_groups.iter().flat_map(|group| group.signatures.clone()).collect();
     assert_eq!(BTreeSet::from_iter(on_card), BTreeSet::from([3, 5]));
     let worst = compiled.payload.worst();
     assert_eq!((worst.comparisons, worst.payload.len()), (1, 4));
@@ -377,6 +380,67 @@ fn rules_with_headers(conditions: &[(u8, u16, u8)]) -> RuleSet {
     parse_sources(&[Source::new("test.rules", text.as_bytes())], &BTreeMap::new()).unwrap()
 }
 
+/// The rule groups of the metadata, as sets of signatures.
+fn groups(metadata: &Metadata) -> BTreeSet<Vec<u32>> {
+    metadata.rule_groups.iter().map(|group| group.signatures.clone()).collect()
+}
+
+#[test]
+fn rules_with_one_pattern_and_one_header_are_a_group() {
+    // Pattern, port, network.
+    let rules = rules_with_headers(&[(1, 80, 0), (1, 81, 0), (2, 80, 0), (1, 80, 0), (1, 80, 1), (2, 80, 0)]);
+    let compiled = compile(&rules, &LAB, &Options { seed: Some(10) }).unwrap();
+    let wanted = [vec![0, 3], vec![1], vec![4], vec![2, 5]];
+    assert_eq!(groups(&compiled.metadata), BTreeSet::from(wanted));
+    let PayloadReport { patterns, groups, joined, listed, .. } = compiled.report.payload;
+    assert_eq!((patterns, groups, joined, listed.wide), (2, 4, 0, 0));
+    // One window leads to all groups of a pattern.
+    assert_eq!(compiled.report.payload.windows, 2);
+}
+
+#[test]
+fn a_pattern_of_more_headers_than_groups_is_one_group_and_leaves_one_as_they_change() {
+    let rules = |headers: u16| {
+        let conditions: Vec<(u8, u16, u8)> = (0..headers).map(|n| (1, 1000 + n, 0)).collect();
+        rules_with_headers(&conditions)
+    };
+    let most = GROUPS_MAX as u16;
+    let mut live = Live::new(&rules(most + 1), &LAB, &Options { seed: Some(11) }).unwrap();
+    let mut card = SoftCard::default();
+    card.run(live.image().unwrap().lines(), &LAB);
+    let mut rng = ChaCha8Rng::seed_from_u64(37);
+    for headers in [most + 1, most, 1, 2, most + 5] {
+        let update = live.update(&rules(headers)).unwrap();
+        card.run(&update.commands, &LAB);
+        let all = 0..u32::from(headers);
+        let wanted: BTreeSet<Vec<u32>> =
+            if headers > most { [all.collect()].into() } else { all.map(|place| vec![place]).collect() };
+        assert_eq!(groups(live.metadata()), wanted);
+        finds_all(&card, live.metadata(), &LAB, &mut rng);
+    }
+}
+
+#[test]
+fn where_groups_have_no_room_patterns_have() {
+    // Three headers a pattern; in `lab` there is room for two.
+    let room = 1 << LAB.payload.patterns_log2;
+    let mut text = String::new();
+    for n in 0..3 * room / 2 {
+        let (pattern, port) = (n / 3, n % 3);
+        writeln!(
+            text,
+            "alert tcp any any -> any {port} (content:\"qz{pattern:04}#w!vj~{pattern:04x}\"; sid:{};)",
+            n + 1
+        )
+        .unwrap();
+    }
+    let rules = parse_sources(&[Source::new("test.rules", text.as_bytes())], &BTreeMap::new()).unwrap();
+    let compiled = compile(&rules, &LAB, &Options { seed: Some(12) }).unwrap();
+    let PayloadReport { patterns, groups, joined, left, .. } = compiled.report.payload;
+    assert_eq!((patterns, groups, joined), (room / 2 - left.no_room, patterns, patterns));
+    assert!(left.no_room < room / 50, "{left:?}");
+}
+
 #[test]
 fn header_lists_follow_rules_that_change_and_stop_no_packet_of_theirs() {
     for (geometry, seed) in [(&LAB, 34), (&LINE, 35)] {
@@ -389,7 +453,7 @@ fn header_lists_follow_rules_that_change_and_stop_no_packet_of_theirs() {
             Live::new(&rules_with_headers(&conditions), geometry, &Options { seed: Some(7) }).unwrap();
         let mut card = SoftCard::default();
         card.run(live.image().unwrap().lines(), geometry);
-        let (mut stopped, mut passed) = (0, 0);
+        let (mut stopped, mut passed, mut joined) = (0, 0, 0);
         for round in 0..30 {
             let at = rng.random_range(0..conditions.len());
             conditions[at] = random(&mut rng);
@@ -397,29 +461,37 @@ fn header_lists_follow_rules_that_change_and_stop_no_packet_of_theirs() {
             card.run(&update.commands, geometry);
             let mut fresh = SoftCard::default();
             fresh.run(live.image().unwrap().lines(), geometry);
-            for (number, place) in &live.metadata().patterns {
+            for RuleGroup { number, signatures } in &live.metadata().rule_groups {
                 assert_eq!(
                     card.headers(*number, geometry),
                     fresh.headers(*number, geometry),
                     "round {round}"
                 );
-                let pattern = conditions[*place as usize].0;
+                let of_group: Vec<(u8, u16, u8)> =
+                    signatures.iter().map(|place| conditions[*place as usize]).collect();
                 for (port, network) in (1000..1020u16).flat_map(|port| (0..6u8).map(move |n| (port, n))) {
                     let vector = Line::default()
                         .with(vector::DST, u128::from(u32::from_be_bytes([10, network, 0, 1])) << 96)
                         .with(vector::DPORT, port.into())
                         .with(vector::PROTO, 6)
                         .with(vector::CLASS, (vector::Class::IP | vector::Class::PORTS).into());
-                    let is_asked_for = conditions.iter().any(|(other, first, net)| {
-                        *other == pattern && *net == network && [*first, first + 7].contains(&port)
-                    });
+                    let is_asked_for = of_group
+                        .iter()
+                        .any(|(_, first, net)| *net == network && [*first, first + 7].contains(&port));
                     let is_let_through = card.lets_through(*number, &vector, geometry);
-                    assert!(is_let_through || !is_asked_for, "{round}: {pattern} {port} {network}");
+                    assert!(is_let_through || !is_asked_for, "{round}: {of_group:?} {port} {network}");
+                    // What a number stands for is asked for by each of its rules, unless they were joined.
+                    let is_one = of_group.iter().all(|rule| *rule == of_group[0]);
+                    joined += usize::from(!is_one);
+                    assert!(
+                        !is_one || is_let_through == is_asked_for,
+                        "{round}: {of_group:?} {port} {network}"
+                    );
                     *if is_let_through { &mut passed } else { &mut stopped } += 1;
                 }
             }
         }
-        println!("{}: {passed} let through, {stopped} stopped", geometry.name);
-        assert!(passed > 1000 && stopped > passed, "{passed} {stopped}");
+        println!("{}: {passed} let through, {stopped} stopped, {joined} by joined groups", geometry.name);
+        assert!(passed > 1000 && stopped > passed && 5 * joined < passed, "{passed} {stopped} {joined}");
     }
 }

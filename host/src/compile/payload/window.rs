@@ -33,19 +33,20 @@ impl Chooser {
         Self { background: Background::new(), uses: FxHashMap::default() }
     }
 
-    /// The window of a pattern of three bytes or more; `None` for shorter ones and where all windows are crowded.
-    pub fn choose(&mut self, bytes: &[u8], nocase: bool) -> Option<Choice> {
+    /// The window of a pattern of three bytes or more that takes so many places; `None` for shorter ones, where all windows
+    /// are crowded, and where the best one is met more often than in `most` of the bytes.
+    pub fn choose(&mut self, bytes: &[u8], nocase: bool, places: usize, most: f32) -> Option<Choice> {
         let class = Class::of(bytes.len())?;
         let windows = bytes.windows(class.bytes()).take(PLACES_MAX);
         let rated = windows.enumerate().filter_map(|(at, window)| {
             let uses = self.uses.get(&folded(window)).copied().unwrap_or(0);
             let (rate, chain) = self.rate(window);
-            (uses < CHAIN_MAX).then_some((at, rate, (rate + CROWDED) * (uses + 1) as f32, chain))
+            (uses + places <= CHAIN_MAX).then_some((at, rate, (rate + CROWDED) * (uses + 1) as f32, chain))
         });
         let best = rated.min_by(|a, b| a.2.total_cmp(&b.2).then(a.3.total_cmp(&b.3)));
-        let (at, rate, ..) = best?;
+        let (at, rate, ..) = best.filter(|(_, rate, ..)| *rate <= most)?;
         let pattern = Pattern { bytes: bytes.to_vec(), nocase, class, window_end: at + class.bytes() };
-        *self.uses.entry(folded(pattern.window())).or_default() += 1;
+        *self.uses.entry(folded(pattern.window())).or_default() += places;
         Some(Choice { pattern, rate })
     }
 
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     fn window(bytes: &[u8]) -> Vec<u8> {
-        Chooser::new().choose(bytes, false).unwrap().pattern.window().to_vec()
+        Chooser::new().choose(bytes, false, 1, 1.0).unwrap().pattern.window().to_vec()
     }
 
     #[test]
@@ -83,7 +84,7 @@ mod tests {
         let rare = window(b"\0\0\0\0\0\0\0\0\xde\xad\xbe\xef\x17\x93\x55\xa7\0\0\0\0");
         assert!(rare.windows(6).any(|part| part == b"\xde\xad\xbe\xef\x17\x93"), "{rare:?}");
         assert_eq!(window(b"abc"), b"abc");
-        assert!(Chooser::new().choose(b"ab", false).is_none());
+        assert!(Chooser::new().choose(b"ab", false, 1, 1.0).is_none());
     }
 
     #[test]
@@ -91,17 +92,17 @@ mod tests {
         assert_ne!(window(b"qzqzqzqzqzqz!"), b"qzqzqzqz");
         let runs: [&[u8]; 4] = [&[0; 3], &[0x90; 20], b"ABABABAB", b"abcdABCD"];
         for run in runs {
-            assert_eq!(Chooser::new().choose(run, true).unwrap().rate, 1.0, "{run:?}");
+            assert_eq!(Chooser::new().choose(run, true, 1, 1.0).unwrap().rate, 1.0, "{run:?}");
         }
     }
 
     #[test]
     fn no_window_has_more_patterns_than_the_card_compares() {
         let mut chooser = Chooser::new();
-        let chosen = (0..40).filter_map(|_| chooser.choose(b"qzxkwvjy", true)).count();
+        let chosen = (0..40).filter_map(|_| chooser.choose(b"qzxkwvjy", true, 1, 1.0)).count();
         assert_eq!(chosen, CHAIN_MAX);
         // Longer patterns go to another window of theirs.
         let longer = |n: u8| [&b"qzxkwvjy"[..], &[b'!' + n], b"~"].concat();
-        assert!((0..40).all(|n| chooser.choose(&longer(n), true).is_some()));
+        assert!((0..40).all(|n| chooser.choose(&longer(n), true, 1, 1.0).is_some()));
     }
 }

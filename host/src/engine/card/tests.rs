@@ -13,7 +13,7 @@ use super::*;
 use crate::capture::synthesize;
 use crate::compile::live::{Live, Update};
 use crate::compile::{self, Compiled, Options};
-use crate::metadata::{AclInfo, SignatureInfo};
+use crate::metadata::{AclInfo, RuleGroup, SignatureInfo};
 use crate::rules::detect::{Buffer, BufferTests, Content, Detect, Test};
 use crate::rules::model::{
     AclAction, AclRule, AddressList, AddressRange, Condition, Details, Family, Origin, PortList, RuleClass,
@@ -321,7 +321,8 @@ fn rules_headers_patterns_and_presence_bits_that_do_not_exist_are_errors() {
         let tests = BufferTests { buffer: Buffer::Payload, tests: vec![Test::Content(content)] };
         metadata.signatures[0].class = RuleClass::ExactOnHost;
         metadata.signatures[0].detect.buffers.push(tests);
-        metadata.patterns = (0..1 << 15).map(|number| (number, 0)).collect();
+        let group = |number| RuleGroup { number, signatures: vec![0] };
+        metadata.rule_groups = (0..1 << 15).map(group).collect();
     });
     let result = batches().into_iter().try_for_each(|batch| device.submit(batch));
     let result = result.and_then(|()| device.collect(true).map(|_| ()));

@@ -101,7 +101,7 @@ pub struct Headed<'a> {
 /// What a card found of its patterns in a packet.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Found<'a> {
-    /// Its numbers of patterns of three bytes and more.
+    /// Its numbers of the rule groups whose pattern, of three bytes and more, is there.
     pub hits: &'a [u16],
     /// Its presence bits, of the shorter ones: bit `n % 32` of word `n / 32` is that of pattern `n`.
     pub presence: [u32; PRESENCE_WORDS],

@@ -1,8 +1,8 @@
 //! The host's part of a decision: signatures that ask for more than a header.
 //!
 //! Every device gives the headers that a packet satisfies: the card's verdict or the CPU engine's tables. This joins them with
-//! the patterns in the payload and finishes what is left. A card also names the patterns that it found in the packet; then only
-//! those that it does not seek are left to the search here ([`on_card`]).
+//! the patterns in the payload and finishes what is left. A card also names the rule groups whose pattern it found in the packet; then only
+//! the patterns that it does not seek are left to the search here ([`on_card`]).
 //!
 //! 1. The packet takes its place in its flow.
 //! 2. Candidates: signatures without a pattern, of every header that holds; and signatures one of whose headers holds and whose
@@ -217,19 +217,22 @@ impl HostEngine {
         if let Some(payload) = layers.payload().filter(|_| wants_patterns) {
             match headed.found.filter(|_| !rules.on_card.is_empty()) {
                 None => rules.searcher.search(payload, &mut self.searched, |pattern| {
-                    marks.add_of(pattern, rules, candidates, || true);
+                    marks.add_of(rules.of_pattern(pattern), rules, candidates, || true);
                 }),
                 Some(Found { hits, presence }) => {
                     let (on_card, lower) = (&rules.on_card, &mut self.lower);
                     lower.begin();
-                    let numbers = hits.iter().filter_map(|hit| on_card.number(*hit));
+                    let groups = hits.iter().filter_map(|hit| on_card.group(*hit));
+                    let groups = groups.map(|group| (group.pattern, &group.signatures[..]));
                     let short = c2h::present(presence).filter_map(|bit| on_card.number_of_bit(bit));
-                    for pattern in numbers.chain(short) {
-                        marks.add_of(pattern, rules, candidates, || on_card.is_in(pattern, payload, lower));
+                    let short = short.map(|pattern| (pattern, rules.of_pattern(pattern)));
+                    for (pattern, places) in groups.chain(short) {
+                        marks.add_of(places, rules, candidates, || on_card.is_in(pattern, payload, lower));
                     }
                     if wants_rest {
-                        on_card.rest().search(payload, &mut self.searched_rest, |pattern| {
-                            marks.add_of(on_card.number_of_rest(pattern), rules, candidates, || true);
+                        on_card.rest().search(payload, &mut self.searched_rest, |found| {
+                            let places = rules.of_pattern(on_card.number_of_rest(found));
+                            marks.add_of(places, rules, candidates, || true);
                         });
                     }
                 }
@@ -262,17 +265,17 @@ impl Marks {
         self.headers[header as usize] == self.now
     }
 
-    /// Adds the signatures of a pattern whose headers hold, if it is in the payload. That is asked where
+    /// Adds those signatures of a pattern whose headers hold, if it is in the payload. That is asked where
     /// there is such a signature alone: a short pattern is in most packets.
     fn add_of(
         &mut self,
-        pattern: u32,
+        places: &[u32],
         rules: &HostRules,
         candidates: &mut Vec<u32>,
         is_in: impl FnOnce() -> bool,
     ) {
         let mut is_in = Some(is_in);
-        for &place in rules.of_pattern(pattern) {
+        for &place in places {
             if !rules.holds(place, |header| self.holds(header)) {
                 continue;
             }

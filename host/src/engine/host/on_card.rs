@@ -8,7 +8,7 @@ use wiresift_abi::c2h::{self, HIT_BITS, PRESENCE_BITS, PRESENCE_WORDS};
 use wiresift_abi::payload::short::SHORT_BYTES_MAX;
 
 use super::rules::{HostError, sought_pattern};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, RuleGroup};
 use crate::patterns::{Pattern, Searcher};
 
 /// No pattern.
@@ -17,9 +17,10 @@ const NONE: u32 = u32::MAX;
 /// Patterns on the card, and those that are left to the host.
 #[derive(Debug, Default)]
 pub struct OnCard {
-    /// By the card's number: the host's number.
+    /// By the card's number: place of the rule group.
     numbers: Vec<u32>,
-    /// By presence bit: the host's number.
+    groups: Vec<Group>,
+    /// By presence bit: the host's number of the pattern.
     bits: Vec<u32>,
     /// The presence bits that have one.
     known: [u32; PRESENCE_WORDS],
@@ -32,7 +33,16 @@ pub struct OnCard {
     seed: u64,
 }
 
-/// Notes what the card calls a pattern.
+/// Signatures that the card names by one number.
+#[derive(Debug)]
+pub struct Group {
+    /// The host's number of their pattern.
+    pub pattern: u32,
+    /// Their places, ascending.
+    pub signatures: Box<[u32]>,
+}
+
+/// Notes what the card calls a rule group or a pattern.
 fn note(numbers: &mut Vec<u32>, at: usize, own: u32) {
     if numbers.len() <= at {
         numbers.resize(at + 1, NONE);
@@ -86,7 +96,7 @@ impl OnCard {
     /// What the metadata says of the card's patterns; `patterns` are the host's by number, `numbers` the number of each.
     ///
     /// # Errors
-    /// Where it names a signature that no pattern leads to.
+    /// Where it names a signature that no pattern leads to, or one that the pattern of its rule group does not lead to.
     pub fn new(
         metadata: &Metadata,
         patterns: &[Pattern<'_>],
@@ -103,11 +113,18 @@ impl OnCard {
             let number = |pattern: &Pattern<'_>| numbers.get(&(pattern.bytes, pattern.nocase)).copied();
             Ok((signature.sid, pattern.and_then(|pattern| number(&pattern).map(|own| (pattern, own)))))
         };
-        for &(number, place) in &metadata.patterns {
-            let (sid, pattern) = sought(place)?;
-            let pattern = pattern.filter(|_| number >> HIT_BITS == 0);
-            let (_, own) = pattern.ok_or(HostError::NoPattern { number, sid })?;
-            note(&mut on_card.numbers, number as usize, own);
+        for RuleGroup { number, signatures } in &metadata.rule_groups {
+            let number = *number;
+            let mut of_group = None;
+            for &place in signatures {
+                let (sid, pattern) = sought(place)?;
+                let pattern = pattern.filter(|_| number >> HIT_BITS == 0).map(|(_, own)| own);
+                let own = pattern.filter(|own| *own == *of_group.get_or_insert(*own));
+                own.ok_or(HostError::NoPattern { number, sid })?;
+            }
+            let pattern = of_group.ok_or(HostError::EmptyGroup { number })?;
+            note(&mut on_card.numbers, number as usize, on_card.groups.len() as u32);
+            on_card.groups.push(Group { pattern, signatures: signatures.as_slice().into() });
         }
         for &(bit, place) in &metadata.short_patterns {
             let (sid, pattern) = sought(place)?;
@@ -118,7 +135,8 @@ impl OnCard {
             note(&mut on_card.bits, bit.into(), own);
             on_card.known[usize::from(bit / 32)] |= 1 << (bit % 32);
         }
-        let has: FxHashSet<u32> = on_card.numbers.iter().chain(&on_card.bits).copied().collect();
+        let of_groups = on_card.groups.iter().map(|group| group.pattern);
+        let has: FxHashSet<u32> = of_groups.chain(on_card.bits.iter().copied()).collect();
         if has.is_empty() {
             return Ok(on_card);
         }
@@ -148,9 +166,20 @@ impl OnCard {
         self.texts.contains_key(&pattern)
     }
 
-    /// The host's number of a pattern of the card's.
-    pub fn number(&self, hit: u16) -> Option<u32> {
-        self.numbers.get(usize::from(hit)).copied().filter(|number| *number != NONE)
+    /// The rule group of a number of the card's.
+    pub fn group(&self, hit: u16) -> Option<&Group> {
+        let place = self.numbers.get(usize::from(hit)).copied().filter(|place| *place != NONE)?;
+        self.groups.get(place as usize)
+    }
+
+    /// Every rule group.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Whether it is a presence bit that tells of a pattern of the host's.
+    pub fn has_bit(&self, pattern: u32) -> bool {
+        self.bits.contains(&pattern)
     }
 
     /// A presence bit that is set and is that of no pattern.

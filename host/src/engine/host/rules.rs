@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use wiresift_abi::c2h::PRESENCE_WORDS;
 
 use super::on_card::OnCard;
@@ -38,6 +38,18 @@ pub enum HostError {
         /// The card's number.
         number: u32,
         /// The signature that it should lead to.
+        sid: u32,
+    },
+    /// A number of the card's that leads to no signature at all.
+    #[error("the rule image says that pattern {number} leads to no signature")]
+    EmptyGroup {
+        /// The card's number.
+        number: u32,
+    },
+    /// A signature whose pattern is on the card, and which no number there leads to.
+    #[error("the rule image has the pattern of signature {sid} on the card, and no number that leads to it")]
+    NoGroup {
+        /// Its id.
         sid: u32,
     },
     /// A presence bit that leads to no signature, or that a card cannot have.
@@ -235,9 +247,15 @@ impl HostRules {
         let searcher = Searcher::new(&patterns, seed);
         let on_card = OnCard::new(metadata, &patterns, &pattern_ids, seed)?;
         let mut has_rest = vec![false; metadata.headers.len()];
-        for (_, place) in of_pattern.iter().filter(|(pattern, _)| !on_card.has(*pattern)) {
-            for header in &rules[*place as usize].holds_with {
-                has_rest[*header as usize] = true;
+        let named: FxHashSet<u32> =
+            on_card.groups().iter().flat_map(|group| group.signatures.iter().copied()).collect();
+        for (pattern, place) in &of_pattern {
+            if !on_card.has(*pattern) {
+                for header in &rules[*place as usize].holds_with {
+                    has_rest[*header as usize] = true;
+                }
+            } else if !named.contains(place) && !on_card.has_bit(*pattern) {
+                return Err(HostError::NoGroup { sid: metadata.signatures[*place as usize].sid });
             }
         }
         let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
@@ -297,9 +315,9 @@ impl HostRules {
         self.has_rest[header as usize]
     }
 
-    /// Whether a number of the card's is that of a pattern.
-    pub fn is_pattern(&self, hit: u16) -> bool {
-        self.on_card.number(hit).is_some()
+    /// Whether a number of the card's is that of a rule group.
+    pub fn is_rule_group(&self, hit: u16) -> bool {
+        self.on_card.group(hit).is_some()
     }
 
     /// A presence bit of the card's that is set and is that of no pattern.

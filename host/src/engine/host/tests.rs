@@ -11,7 +11,7 @@ use crate::compile::live::Live;
 use crate::compile::{self, Compiled, Options};
 use crate::device::{Batch, Device, PacketInfo, RuleUpdate};
 use crate::engine::cpu::{CpuDevice, CpuEngine};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, RuleGroup};
 use crate::rules::detect::{
     Buffer, BufferTests, Content, Detect, FastPattern, FieldTest, Flow, FlowDirection, NumberTest, Test,
     Threshold, ThresholdKind, Track,
@@ -274,11 +274,12 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
     let rules = rules(&list);
     let Compiled { image, metadata, .. } =
         compile::compile(&rules, &LINE, &Options { seed: Some(1) }).unwrap();
-    assert!(metadata.patterns.len() >= 4 && metadata.patterns.len() < texts.len());
+    // Every text has rules with two headers.
+    assert!(metadata.rule_groups.len() >= 8 && metadata.rule_groups.len() < 2 * texts.len());
     let metadata = Arc::new(metadata);
     let host = Arc::new(HostRules::new(&metadata).unwrap());
     assert_eq!(metadata.short_patterns.len(), 2);
-    assert_eq!(host.patterns_on_card(), metadata.patterns.len() + metadata.short_patterns.len());
+    assert_eq!(host.patterns_on_card(), metadata.rule_groups.len() / 2 + metadata.short_patterns.len());
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
     let mut matched = 0;
@@ -294,10 +295,10 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
                 packet.windows(pattern.len()).any(|window| window == pattern)
             };
             let hits: Vec<u16> = metadata
-                .patterns
+                .rule_groups
                 .iter()
-                .filter(|(number, place)| is_in(*place) || (number + n) % 4 == 0)
-                .map(|(number, _)| *number as u16)
+                .filter(|group| is_in(group.signatures[0]) || (group.number + n) % 4 == 0)
+                .map(|group| group.number as u16)
                 .collect();
             let mut presence = [0; 3];
             for (bit, place) in &metadata.short_patterns {
@@ -319,7 +320,7 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
                 places.map(|pattern| pattern.unwrap().bytes.to_vec()).collect::<Vec<_>>()
             };
             let on_card = |bytes: &Vec<u8>| {
-                let long = metadata.patterns.iter().map(|(_, place)| place);
+                let long = metadata.rule_groups.iter().map(|group| &group.signatures[0]);
                 long.chain(metadata.short_patterns.iter().map(|(_, place)| place)).any(|place| {
                     sought_pattern(&metadata.signatures[*place as usize]).unwrap().bytes == bytes
                 })
@@ -341,7 +342,7 @@ fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_heade
     // In all words of a record.
     let bit_of = [0, 33, 64, 95];
     metadata.short_patterns = bit_of.into_iter().zip(0..).collect();
-    assert!(metadata.patterns.is_empty());
+    assert!(metadata.rule_groups.is_empty());
     let host = Arc::new(HostRules::new(&Arc::new(metadata)).unwrap());
     assert_eq!(host.patterns_on_card(), 4);
     assert!(!host.on_card.is_empty() && (0..4).all(|pattern| host.on_card.has(pattern)));
@@ -349,7 +350,7 @@ fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_heade
     let all = [1, 1 << 1, 1 | 1 << 31];
     assert_eq!(host.unknown_presence_bit(all), None);
     assert_eq!(host.unknown_presence_bit([1, 1 << 1 | 1 << 31, 1 << 2]), Some(63));
-    assert!(!host.is_pattern(0));
+    assert!(!host.is_rule_group(0));
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
     let (mut matched, mut in_header) = (0, 0);
@@ -400,17 +401,28 @@ fn a_presence_bit_that_leads_to_no_short_pattern_is_an_error() {
 }
 
 #[test]
-fn a_pattern_that_leads_to_no_signature_is_an_error() {
-    let rules = rules(&[("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[b"qz!xk7vj"]))]);
-    let metadata = compile::compile(&rules, &LINE, &Options { seed: Some(1) }).unwrap().metadata;
-    let with = |patterns: &[(u32, u32)]| {
-        let metadata = Metadata { patterns: patterns.to_vec(), ..metadata.clone() };
+fn a_rule_group_that_is_none_is_an_error() {
+    let texts: [&[u8]; 3] = [b"qz!xk7vj", b"qz!xk7vj", b"jv7kx!zq"];
+    let list = texts.map(|text| ("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[text])));
+    let metadata = compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap().metadata;
+    let with = |groups: &[(u32, &[u32])]| {
+        let group =
+            |(number, places): &(u32, &[u32])| RuleGroup { number: *number, signatures: places.to_vec() };
+        let metadata = Metadata { rule_groups: groups.iter().map(group).collect(), ..metadata.clone() };
         HostRules::new(&Arc::new(metadata)).err().map(|error| error.to_string())
     };
-    assert_eq!(with(&[(7, 0)]), None);
-    assert_eq!(with(&[(7, 1)]).unwrap(), "the rule image names signature 1, and its metadata has 1");
-    let error = "the rule image says that pattern 1048576 leads to signature 1, and it does not";
-    assert_eq!(with(&[(1 << 20, 0)]).unwrap(), error);
+    assert_eq!(with(&[(7, &[0, 1])]), None);
+    assert_eq!(with(&[(7, &[0]), (9, &[1])]), None);
+    assert_eq!(with(&[(7, &[3])]).unwrap(), "the rule image names signature 3, and its metadata has 3");
+    assert_eq!(with(&[(7, &[])]).unwrap(), "the rule image says that pattern 7 leads to no signature");
+    for (number, places, sid) in [(1 << 20, &[0, 1][..], 1), (7, &[0, 2], 3)] {
+        let error =
+            format!("the rule image says that pattern {number} leads to signature {sid}, and it does not");
+        assert_eq!(with(&[(number, places)]), Some(error));
+    }
+    // A signature that no number leads to would never be found.
+    let error = "the rule image has the pattern of signature 2 on the card, and no number that leads to it";
+    assert_eq!(with(&[(7, &[0])]).unwrap(), error);
     let mut exact = metadata.clone();
     exact.signatures[0].class = RuleClass::Exact;
     assert!(HostRules::new(&Arc::new(exact)).unwrap_err().to_string().contains("and it does not"));
