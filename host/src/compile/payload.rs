@@ -46,6 +46,11 @@ const HOT: f32 = 1.0 / 2_000_000.0;
 /// Rule groups of a pattern with more are one: each takes a place, and is compared wherever the window of the pattern is. A
 /// window may lead to so many of two patterns.
 const GROUPS_MAX: usize = CHAIN_MAX / 2;
+/// So are those of shorter patterns: their windows are met where the pattern is not. The pages that all but fill the queue
+/// have `jpeg` and `.pdf`, which would be compared four times each.
+const GROUPED_BYTES_MIN: usize = Class::Eight.bytes();
+/// And those of patterns whose window, times their number, ends with a larger share of the bytes of usual traffic.
+const HOT_GROUPED: f32 = HOT / 8.0;
 
 /// The patterns of a rule set on a card.
 #[derive(Clone, Debug)]
@@ -356,10 +361,10 @@ fn choose(texts: &[(Text, usize)], left: &mut LeftToHost) -> Vec<Chosen> {
     let mut chosen = Vec::new();
     let is_long = |(_, (text, _)): &(usize, &(Text, usize))| text.bytes.len() > SHORT_BYTES_MAX;
     for (at, (text, groups)) in texts.iter().enumerate().filter(is_long) {
-        // As often as it has groups it is compared.
-        let all = Some(*groups).filter(|groups| *groups <= GROUPS_MAX);
-        let all =
-            all.and_then(|groups| chooser.choose(&text.bytes, text.nocase, groups, HOT / groups as f32));
+        let may_have = *groups <= GROUPS_MAX && text.bytes.len() >= GROUPED_BYTES_MIN;
+        let all = Some(*groups).filter(|_| may_have);
+        let all = all
+            .and_then(|groups| chooser.choose(&text.bytes, text.nocase, groups, HOT_GROUPED / groups as f32));
         let choice = all.map(|choice| (choice, *groups));
         let choice = choice.or_else(|| Some((chooser.choose(&text.bytes, text.nocase, 1, 1.0)?, 1)));
         match choice {
