@@ -68,11 +68,14 @@ fn grouped(captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
     groups
 }
 
+/// The whole captures on `devices`, those that end in an error on the first of them: what is wrong with a capture is
+/// seen before a packet comes to a device.
 fn all_captures(test: &str, rules: &[PathBuf], external: &'static str, folder: &Path, devices: &[&[&str]]) {
     let variables = variables(external);
     let captures = corpus::captures(&folder.join("pcaps"));
     let (mut packets, mut matched) = (0, 0);
     for group in grouped(&captures) {
+        let devices = if group.len() > 1 || long() { devices } else { &devices[..1] };
         let (run, refused) = agree(test, rules, &variables, &group, devices);
         assert_eq!(refused, 0, "{test}: the rules do not fit");
         packets += run.csv.lines().count() - 1;
@@ -128,7 +131,8 @@ fn all_captures_with_the_headers_that_fit_the_small_card() {
     let text = header_rules(&folder.join("rules"), narrow);
     let text: String = text.lines().take(90).flat_map(|line| [line, "\n"]).collect();
     std::fs::write(&file, text).unwrap();
-    all_captures("captures with headers for lab", &[file], ANYWHERE, &folder, &DEVICES[1..]);
+    // `line` has all headers in the test above.
+    all_captures("captures with headers for lab", &[file], ANYWHERE, &folder, &[DEVICES[1], DEVICES[3]]);
 }
 
 #[test]
