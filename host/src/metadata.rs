@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::rules::detect::Detect;
 use crate::rules::model::{AclAction, AclRule, Origin, RuleClass, RuleSet, Signature, SignatureAction};
 
-/// Metadata of a rule image, kept in it as JSON.
+/// Metadata of a rule image, kept in it as JSON. What it does not know is an error: the card may have been told things that go
+/// by it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Metadata {
     /// ACL rules in order; everything but the card names them by their place here.
     pub acl: Vec<AclInfo>,
@@ -156,6 +158,18 @@ mod tests {
         assert_eq!([0, 1, 2].map(|id| metadata.acl_place(id)), [Some(0), Some(1), None]);
         metadata.acl_ids = vec![(5, 1), (9, 0), (12, 2)];
         assert_eq!([0, 5, 9, 12].map(|id| metadata.acl_place(id)), [None, Some(1), Some(0), None]);
+    }
+
+    /// Images of before there were rule groups say which pattern each number is.
+    #[test]
+    fn metadata_of_another_form_is_an_error() {
+        let parse = |rest: &str| {
+            let text = format!("{{\"acl\":[],\"signatures\":[],\"headers\":[]{rest}}}");
+            serde_json::from_str::<Metadata>(&text).map_err(|error| error.to_string())
+        };
+        assert_eq!(parse(""), Ok(Metadata::default()));
+        let error = parse(",\"patterns\":[[7,0]]").err();
+        assert!(error.is_some_and(|error| error.contains("unknown field `patterns`")));
     }
 
     #[test]
