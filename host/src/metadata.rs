@@ -56,6 +56,15 @@ pub fn settle(mentions: &mut Vec<u32>) {
     }
 }
 
+/// Headers that mention a signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mentions {
+    /// Those with which it holds, ascending.
+    pub holds_with: Vec<u32>,
+    /// Those that take it away, ascending.
+    pub taken_away_by: Vec<u32>,
+}
+
 /// An ACL rule as the report shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AclInfo {
@@ -103,6 +112,25 @@ impl Metadata {
             signatures: rules.signatures.iter().map(SignatureInfo::of).collect(),
             ..Self::default()
         }
+    }
+
+    /// The headers that mention each signature, by its place.
+    ///
+    /// # Errors
+    /// The place that a header names where there is no signature.
+    pub fn mentions(&self) -> Result<Vec<Mentions>, u32> {
+        let mut all = vec![Mentions::default(); self.signatures.len()];
+        for (header, mentions) in (0..).zip(&self.headers) {
+            for mention in mentions {
+                let place = mention & !TAKES_AWAY;
+                let of_signature = all.get_mut(place as usize).ok_or(place)?;
+                let takes_away = mention & TAKES_AWAY != 0;
+                let list =
+                    if takes_away { &mut of_signature.taken_away_by } else { &mut of_signature.holds_with };
+                list.push(header);
+            }
+        }
+        Ok(all)
     }
 
     /// Number of signatures that are not evaluated.
@@ -158,6 +186,13 @@ mod tests {
         assert_eq!([0, 1, 2].map(|id| metadata.acl_place(id)), [Some(0), Some(1), None]);
         metadata.acl_ids = vec![(5, 1), (9, 0), (12, 2)];
         assert_eq!([0, 5, 9, 12].map(|id| metadata.acl_place(id)), [None, Some(1), Some(0), None]);
+    }
+
+    #[test]
+    fn mentions_are_told_by_signature_or_which_one_there_is_not() {
+        let json = r#"{"acl":[],"signatures":[],"headers":[[],[2147483653]]}"#;
+        let metadata = serde_json::from_str::<Metadata>(json).map_err(|error| error.to_string());
+        assert_eq!(metadata.map(|metadata| metadata.mentions()), Ok(Err(5)));
     }
 
     /// Images of before there were rule groups say which pattern each number is.

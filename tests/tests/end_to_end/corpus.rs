@@ -47,8 +47,14 @@ fn gunzip(path: &Path, to: &Path) {
     std::fs::write(to, text).unwrap();
 }
 
+/// Captures that are read by one command.
+struct Group {
+    captures: Vec<PathBuf>,
+    has_packets: bool,
+}
+
 /// Captures that end in an error (cut, damaged) stand alone, so that what comes after them is not lost.
-fn grouped(captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+fn grouped(captures: &[PathBuf]) -> Vec<Group> {
     let temporary = tempfile::tempdir().unwrap();
     let rules = [temporary.path().join("any.rules")];
     std::fs::write(&rules[0], "alert ip any any -> any any (sid:1;)\n").unwrap();
@@ -59,24 +65,24 @@ fn grouped(captures: &[PathBuf]) -> Vec<Vec<PathBuf>> {
             whole.push(capture.clone());
         } else {
             assert!(!run.errors.is_empty());
-            groups.push(vec![capture.clone()]);
+            let has_packets = run.csv.lines().count() > 1;
+            groups.push(Group { captures: vec![capture.clone()], has_packets });
         }
     }
     println!("{} captures whole, {} with a fault", whole.len(), groups.len());
     assert!(whole.len() > 200, "the corpus has {} whole captures", whole.len());
-    groups.push(whole);
+    groups.push(Group { captures: whole, has_packets: true });
     groups
 }
 
-/// The whole captures on `devices`, those that end in an error on the first of them: what is wrong with a capture is
-/// seen before a packet comes to a device.
+/// All captures on `devices`; those without a packet, whose file alone can be wrong, on the first of them.
 fn all_captures(test: &str, rules: &[PathBuf], external: &'static str, folder: &Path, devices: &[&[&str]]) {
     let variables = variables(external);
     let captures = corpus::captures(&folder.join("pcaps"));
     let (mut packets, mut matched) = (0, 0);
     for group in grouped(&captures) {
-        let devices = if group.len() > 1 || long() { devices } else { &devices[..1] };
-        let (run, refused) = agree(test, rules, &variables, &group, devices);
+        let devices = if group.has_packets || long() { devices } else { &devices[..1] };
+        let (run, refused) = agree(test, rules, &variables, &group.captures, devices);
         assert_eq!(refused, 0, "{test}: the rules do not fit");
         packets += run.csv.lines().count() - 1;
         matched += run.csv.lines().skip(1).filter(|line| !line.contains(",none,,,")).count();
@@ -174,8 +180,8 @@ fn same_suspects(rules: &[PathBuf], folder: &Path) {
     let variables = variables(ELSEWHERE);
     let mut suspects = 0;
     for group in grouped(&corpus::captures(&folder.join("pcaps"))) {
-        let [judge, cpu] =
-            [0, 1].map(|device: usize| report("eve", DEVICES[device], rules, &variables, &group).csv);
+        let [judge, cpu] = [0, 1]
+            .map(|device: usize| report("eve", DEVICES[device], rules, &variables, &group.captures).csv);
         let differs = cpu.lines().zip(judge.lines()).find(|(cpu, judge)| cpu != judge);
         assert!(cpu == judge, "{differs:?}");
         suspects += judge.lines().filter(|line| line.contains("\"event_type\":\"suspect\"")).count();

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use wiresift_abi::entry::{Entry, Kind, Ternary, prefix_mask};
 use wiresift_abi::payload::headers::Header;
 
-use crate::metadata::{Metadata, TAKES_AWAY};
+use crate::metadata::Mentions;
 
 /// Bits of an address that count.
 const ADDRESS_BITS: u32 = 32;
@@ -20,7 +20,7 @@ const ALL_LOG2: f64 = 2.0 * 32.0 + 2.0 * 16.0 + 8.0 + 8.0 + 16.0;
 pub struct Conditions<'a> {
     by_header: FxHashMap<u32, Vec<&'a Entry>>,
     /// By place of the signature.
-    headers: Vec<Vec<u32>>,
+    mentions: &'a [Mentions],
 }
 
 /// The header list of a pattern.
@@ -34,25 +34,19 @@ pub struct Cover {
 }
 
 impl<'a> Conditions<'a> {
-    /// Those of compiled rules: numbered entries, and what the numbers mean.
-    pub fn new(entries: &'a [Entry], metadata: &Metadata) -> Self {
+    /// Those of compiled rules: numbered entries, and the numbers that mention each signature.
+    pub fn new(entries: &'a [Entry], mentions: &'a [Mentions]) -> Self {
         let mut by_header: FxHashMap<u32, Vec<&Entry>> = FxHashMap::default();
         for entry in entries.iter().filter(|entry| entry.kind == Kind::Signature) {
             by_header.entry(entry.id).or_default().push(entry);
         }
-        let mut headers = vec![Vec::new(); metadata.signatures.len()];
-        for (header, mentions) in (0..).zip(&metadata.headers) {
-            for mention in mentions.iter().filter(|mention| **mention & TAKES_AWAY == 0) {
-                headers[*mention as usize].push(header);
-            }
-        }
-        Self { by_header, headers }
+        Self { by_header, mentions }
     }
 
     /// The header list, of at most `most` headers, of a pattern that leads to these signatures.
     pub fn cover(&self, signatures: &[u32], most: usize) -> Cover {
-        let mut numbers: Vec<u32> =
-            signatures.iter().flat_map(|place| self.headers[*place as usize].iter().copied()).collect();
+        let headers = signatures.iter().flat_map(|place| &self.mentions[*place as usize].holds_with);
+        let mut numbers: Vec<u32> = headers.copied().collect();
         numbers.sort_unstable();
         numbers.dedup();
         let mut cover: Vec<Entry> = Vec::new();
@@ -171,25 +165,23 @@ mod tests {
         }
     }
 
-    /// Conditions of signatures that have one header each.
-    fn conditions(entries: &[Entry]) -> Conditions<'_> {
-        let signatures = entries.iter().map(|entry| entry.id + 1).max().unwrap_or(0);
-        let mut by_header: FxHashMap<u32, Vec<&Entry>> = FxHashMap::default();
-        for entry in entries {
-            by_header.entry(entry.id).or_default().push(entry);
-        }
-        Conditions { by_header, headers: (0..signatures).map(|n| vec![n]).collect() }
+    /// The header list of signatures that have one header each.
+    fn cover_of(entries: &[Entry], signatures: &[u32], most: usize) -> Cover {
+        let count = entries.iter().map(|entry| entry.id + 1).max().unwrap_or(0);
+        let mention = |header| Mentions { holds_with: vec![header], ..Mentions::default() };
+        let mentions: Vec<Mentions> = (0..count).map(mention).collect();
+        Conditions::new(entries, &mentions).cover(signatures, most)
     }
 
     #[test]
     fn what_fits_is_taken_as_it_is_and_what_does_not_is_joined_where_it_costs_least() {
         let home = [prefix(10 << 120, 8), prefix(0xac10 << 112, 12), prefix(0xc0a8 << 112, 16)];
         let mut entries: Vec<Entry> = home.iter().map(|dst| entry(0, *dst, (80, 80))).collect();
-        let cover = conditions(&entries).cover(&[0], 4);
+        let cover = cover_of(&entries, &[0], 4);
         assert_eq!((cover.headers.len(), cover.is_wide), (3, false));
         // Ports side by side become a range before addresses do.
         entries.extend([81, 82].map(|port| entry(1, home[0], (port, port))));
-        let cover = conditions(&entries).cover(&[0, 1], 3);
+        let cover = cover_of(&entries, &[0, 1], 3);
         let slots: Vec<Line> = cover.headers.iter().map(Header::to_slot).collect();
         assert_eq!((slots.len(), cover.is_wide), (3, true));
         let ranges = slots.iter().map(|slot| Entry::from_slot(slot, true).unwrap().dport);
@@ -204,12 +196,12 @@ mod tests {
             ..entry(0, prefix(0, 0), (0, u16::MAX))
         };
         let entries = [any, entry(0, prefix(10 << 120, 8), (80, 80))];
-        assert_eq!(conditions(&entries).cover(&[0], 4), Cover::default());
+        assert_eq!(cover_of(&entries, &[0], 4), Cover::default());
     }
 
     #[test]
     fn addresses_of_more_than_32_bits_are_cut() {
-        let cover = conditions(&[entry(0, prefix(0x2001_0db8 << 96 | 5, 128), (80, 80))]).cover(&[0], 2);
+        let cover = cover_of(&[entry(0, prefix(0x2001_0db8 << 96 | 5, 128), (80, 80))], &[0], 2);
         assert!(cover.is_wide);
         let inside = Line::default().with(vector::DST, 0x2001_0db8 << 96 | 7).with(vector::DPORT, 80);
         let inside = inside.with(vector::PROTO, 6).with(vector::CLASS, 1);
@@ -240,7 +232,7 @@ mod tests {
                 })
                 .collect();
             let all: Vec<u32> = (0..=entries.last().unwrap().id).collect();
-            let cover = conditions(&entries).cover(&all, rng.random_range(1..5));
+            let cover = cover_of(&entries, &all, rng.random_range(1..5));
             for _ in 0..200 {
                 let near = entries.choose(&mut rng).unwrap();
                 let noise = rng.random::<u128>();

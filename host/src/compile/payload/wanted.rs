@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use wiresift_abi::payload::short::SHORT_BYTES_MAX;
 
 use crate::engine::host::sought_pattern;
-use crate::metadata::{Metadata, TAKES_AWAY};
+use crate::metadata::{Mentions, Metadata};
 
 /// A pattern as rules ask for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,27 +35,22 @@ pub enum Part {
 }
 
 impl Wanted {
-    /// Every such pattern, in order of its first signature.
-    pub fn of(metadata: &Metadata) -> Vec<Self> {
-        let mut mentions = vec![Vec::new(); metadata.signatures.len()];
-        for (header, mentioned) in (0..).zip(&metadata.headers) {
-            for mention in mentioned {
-                mentions[(mention & !TAKES_AWAY) as usize].push(header | (mention & TAKES_AWAY));
-            }
-        }
-        let has_header = |mentions: &[u32]| mentions.iter().any(|mention| mention & TAKES_AWAY == 0);
+    /// Every such pattern, in order of its first signature; `mentions` are those of the metadata.
+    pub fn of(metadata: &Metadata, mentions: &[Mentions]) -> Vec<Self> {
+        let any_header = Mentions::default();
         let mut places: FxHashMap<Text, usize> = FxHashMap::default();
-        let mut group_of: FxHashMap<(usize, &[u32]), usize> = FxHashMap::default();
+        let mut group_of: FxHashMap<(usize, &Mentions), usize> = FxHashMap::default();
         let mut all: Vec<Self> = Vec::new();
-        for ((place, signature), mentions) in (0..).zip(&metadata.signatures).zip(&mentions) {
-            let Some(pattern) = sought_pattern(signature).filter(|_| has_header(mentions)) else { continue };
+        for ((place, signature), mentions) in (0..).zip(&metadata.signatures).zip(mentions) {
+            let has_header = !mentions.holds_with.is_empty();
+            let Some(pattern) = sought_pattern(signature).filter(|_| has_header) else { continue };
             let text = Text { bytes: pattern.bytes.to_vec(), nocase: pattern.nocase };
             let at = *places.entry(text).or_insert_with_key(|text| {
                 all.push(Self { text: text.clone(), groups: Vec::new() });
                 all.len() - 1
             });
             let groups = &mut all[at].groups;
-            let header = if pattern.bytes.len() > SHORT_BYTES_MAX { &mentions[..] } else { &[] };
+            let header = if pattern.bytes.len() > SHORT_BYTES_MAX { mentions } else { &any_header };
             let group = *group_of.entry((at, header)).or_insert_with(|| {
                 groups.push(Vec::new());
                 groups.len() - 1

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use wiresift_abi::c2h::PRESENCE_WORDS;
 
 use super::on_card::OnCard;
-use crate::metadata::{Metadata, SignatureInfo, TAKES_AWAY};
+use crate::metadata::{Mentions, Metadata, SignatureInfo};
 use crate::patterns::{Pattern, Searcher};
 use crate::rules::detect::{Buffer, Detect, FastPattern, Test, Threshold};
 use crate::rules::model::RuleClass;
@@ -198,21 +198,11 @@ impl HostRules {
         let kinds = metadata.signatures.iter().map(Kind::of);
         let kinds = kinds.collect::<Result<Vec<Kind>, HostError>>()?;
         let count = kinds.len();
-        let mut holds_with = vec![Vec::new(); count];
-        let mut taken_away_by = vec![Vec::new(); count];
-        for (header, mentions) in metadata.headers.iter().enumerate() {
-            for mention in mentions {
-                let place = mention & !TAKES_AWAY;
-                let list = if mention & TAKES_AWAY == 0 { &mut holds_with } else { &mut taken_away_by };
-                let list = list.get_mut(place as usize).ok_or(HostError::Unknown { place, count })?;
-                list.push(header as u32);
-            }
-        }
-        let lists = holds_with.into_iter().zip(taken_away_by);
+        let mentions = metadata.mentions().map_err(|place| HostError::Unknown { place, count })?;
         let rules: Vec<Rule> = kinds
             .into_iter()
-            .zip(lists)
-            .map(|(kind, (holds_with, taken_away_by))| Rule {
+            .zip(mentions)
+            .map(|(kind, Mentions { holds_with, taken_away_by })| Rule {
                 kind,
                 holds_with: holds_with.into(),
                 taken_away_by: taken_away_by.into(),
