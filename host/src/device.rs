@@ -47,6 +47,15 @@ impl Batch {
         Self { first, ..Self::default() }
     }
 
+    /// An empty batch for the packets behind this one, with room for as much as there is in it.
+    pub fn following(&self) -> Self {
+        Self {
+            first: self.first + self.len() as u64,
+            bytes: Vec::with_capacity(self.bytes.len()),
+            packets: Vec::with_capacity(self.packets.len()),
+        }
+    }
+
     /// Adds a packet, Ethernet header first.
     pub fn push(&mut self, packet: &[u8], info: PacketInfo) {
         let start = self.bytes.len();

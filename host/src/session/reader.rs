@@ -82,7 +82,7 @@ impl Reader {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let next = Batch::new(self.batch.first + self.batch.len() as u64);
+        let next = self.batch.following();
         let batch = std::mem::replace(&mut self.batch, next);
         self.to_device.send(FromReader::Batch(Arc::new(batch))).map_err(|_| Stopped::DeviceGone)
     }
