@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use wiresift_host::engine::cpu::Simd;
-use wiresift_host::patterns::{Pattern, Scratch, Searcher};
+use wiresift_host::patterns::{Lengths, Pattern, Scratch, Searcher};
 
 use crate::measure::{Clock, Contender, in_turns};
 use folded::{Folded, Kind};
@@ -136,7 +136,7 @@ fn engines(patterns: &[rules::Pattern]) -> Result<Vec<Engine<'_>>> {
             built,
             bytes,
             search: RefCell::new(Box::new(move |payload, found| {
-                searcher.search(payload, &mut scratch, found);
+                searcher.search(payload, Lengths::ALL, &mut scratch, found);
                 true
             })),
         });

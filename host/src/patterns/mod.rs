@@ -44,6 +44,8 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use std::ops::BitOrAssign;
+
 use crate::engine::cpu::Chosen;
 use buckets::{Buckets, SplitHash};
 use crowd::Crowds;
@@ -61,6 +63,48 @@ pub struct Pattern<'a> {
     pub bytes: &'a [u8],
     /// Whether an ASCII letter stands for itself in the other case too.
     pub nocase: bool,
+}
+
+/// Of which lengths patterns are sought. Where none of the shortest is of use, a search is rid of them from the start: they
+/// cost it as much as all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lengths(u8);
+
+impl Lengths {
+    /// Of one byte.
+    pub const ONE: Self = Self(1);
+    /// Of two bytes.
+    pub const TWO: Self = Self(2);
+    /// Of more; and those without any, which are not sought.
+    pub const MORE: Self = Self(4);
+    /// Of any.
+    pub const ALL: Self = Self(7);
+
+    /// That of a pattern.
+    pub fn of(pattern: &Pattern<'_>) -> Self {
+        match pattern.bytes.len() {
+            1 => Self::ONE,
+            2 => Self::TWO,
+            _ => Self::MORE,
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether all of `others` are among them.
+    #[inline]
+    pub fn has(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+}
+
+impl BitOrAssign for Lengths {
+    fn bitor_assign(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
 }
 
 /// Patterns, made ready for the search.
@@ -115,15 +159,27 @@ impl Searcher {
         build::build(patterns, seed, chosen)
     }
 
-    /// Calls `found` with the number of every pattern that occurs in `payload`, once each, in no certain order.
-    pub fn search(&self, payload: &[u8], scratch: &mut Scratch, mut found: impl FnMut(u32)) {
-        self.empty.iter().for_each(|pattern| found(*pattern));
+    /// Calls `found` with the number of every pattern of these lengths that occurs in `payload`, once each, in no certain order.
+    pub fn search(
+        &self,
+        payload: &[u8],
+        lengths: Lengths,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(u32),
+    ) {
         scratch.start(self.chosen, payload, self.texts.len());
         let texts = &self.texts;
         let mut report = |text: u32| texts.patterns(text).iter().for_each(|pattern| found(*pattern));
         let mut settled = Settled { marks: &mut scratch.settled, generation: scratch.generation };
-        self.singles.search(self.chosen, payload, &mut settled, &mut report);
-        self.pairs.search(self.chosen, payload, &mut scratch.pairs, &mut settled, &mut report);
+        if lengths.has(Lengths::ONE) {
+            self.singles.search(self.chosen, payload, &mut settled, &mut report);
+        }
+        if lengths.has(Lengths::TWO) {
+            self.pairs.search(self.chosen, payload, &mut scratch.pairs, &mut settled, &mut report);
+        }
+        if !lengths.has(Lengths::MORE) {
+            return;
+        }
         let mut run_end = 0;
         for from in (0..payload.len()).step_by(CHUNK) {
             let count = CHUNK.min(payload.len() - from);
@@ -132,6 +188,7 @@ impl Searcher {
             self.verify(payload, from, count.div_ceil(BLOCK), &mut run_end, scratch, &mut report);
         }
         self.crowds.search(payload, scratch, &mut report);
+        self.empty.iter().for_each(|pattern| found(*pattern));
     }
 
     /// Number of patterns.

@@ -47,6 +47,10 @@ impl ByteSet {
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    fn len(&self) -> u32 {
+        self.rows.iter().flatten().map(|row| row.count_ones()).sum()
+    }
 }
 
 /// Texts of each spelling, sorted by spelling.
@@ -150,14 +154,24 @@ fn first_bits(count: usize) -> u64 {
 }
 
 /// Patterns of two bytes.
+///
+/// Where few bytes begin one and few end one, places between such bytes are all that is looked at: that takes a tenth of the
+/// work of looking up every pair, which is left for blocks with many such places.
 #[derive(Clone, Debug)]
 pub struct Pairs {
     /// The pairs, one bit each; empty if there are none.
     wanted: Vec<u32>,
+    /// Their first and their second bytes, where these are few.
+    ends: Option<[ByteSet; 2]>,
     spellings: Spellings,
     /// Tells the sets of different searchers apart.
     owner: u64,
 }
+
+/// Share of all pairs that the first and second bytes may make up where places between them are looked for first.
+const ENDS_SHARE: f64 = 0.125;
+/// Places of a block that are looked at one by one at most: as many as cost less than all at once.
+const FEW_PLACES: u32 = 8;
 
 /// Pairs still wanted in a payload.
 #[derive(Clone, Debug, Default)]
@@ -179,7 +193,7 @@ impl Pairs {
             wanted[usize::from(pair / 32)] |= 1 << (pair % 32);
         }
         let owner = OWNERS.fetch_add(1, Ordering::Relaxed);
-        Self { wanted, spellings: Spellings::new(texts), owner }
+        Self { wanted, ends: ends(&texts), spellings: Spellings::new(texts), owner }
     }
 
     /// Reports the texts that occur.
@@ -210,13 +224,15 @@ impl Pairs {
                     &tail
                 }
             };
+            let near = self.ends.as_ref().map(|ends| between(chosen, ends, block));
+            let few = near.filter(|near| near.count_ones() <= FEW_PLACES);
             // `wanted` has the words of `self`, which are as many.
             let Some(words) = wanted.words.first_chunk::<PAIR_WORDS>() else { return };
-            let mut hits = simd::pairs(chosen, words, block);
+            let mut hits = few.unwrap_or_else(|| simd::pairs(chosen, words, block));
             while hits != 0 {
                 let bit = hits.trailing_zeros() as usize;
                 hits &= hits - 1;
-                let place = place_of(bit);
+                let place = if few.is_some() { bit } else { place_of(bit) };
                 let pair = u16::from_le_bytes([block[place], block[place + 1]]);
                 let (word, mask) = (&mut wanted.words[usize::from(pair / 32)], 1 << (pair % 32));
                 if *word & mask != 0 && from + place < pairs {
@@ -233,9 +249,38 @@ impl Pairs {
         wanted.owner = self.owner;
     }
 
+    /// Whether their first and second bytes are looked for before they are.
+    #[cfg(test)]
+    pub fn looks_at_ends(&self) -> bool {
+        self.ends.is_some()
+    }
+
     /// Bytes of its arrays.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.wanted[..]) + self.spellings.bytes()
+    }
+}
+
+/// First and second bytes of pairs, the first one low, if they are few.
+fn ends(texts: &[(u16, u32)]) -> Option<[ByteSet; 2]> {
+    let mut ends = [ByteSet::default(); 2];
+    for (pair, _) in texts {
+        ends.iter_mut().zip(pair.to_le_bytes()).for_each(|(set, byte)| set.insert(byte));
+    }
+    let [first, second] = ends.map(|set| f64::from(set.len()) / 256.0);
+    (first * second <= ENDS_SHARE).then_some(ends)
+}
+
+/// Places of a block, as bits, where a first byte stands in front of a second one.
+#[inline]
+fn between(chosen: Chosen, ends: &[ByteSet; 2], block: &[u8; BLOCK_BYTES]) -> u64 {
+    let at = |place: usize| block[place..].first_chunk();
+    match (at(0), at(1)) {
+        (Some(here), Some(next)) => {
+            simd::singles(chosen, &ends[0], here) & simd::singles(chosen, &ends[1], next)
+        }
+        // A block of pairs is longer than one of bytes.
+        _ => u64::MAX,
     }
 }
 

@@ -31,25 +31,28 @@ fn occurs((bytes, nocase): &Owned, payload: &[u8]) -> bool {
         })
 }
 
-/// Every kind of instructions finds what direct search finds, each pattern once; with one scratch for all payloads.
+/// Every kind of instructions finds what direct search finds, each pattern once, of all lengths and of some; with one scratch
+/// for all payloads.
 fn compare(patterns: &[Owned], payloads: &[Vec<u8>], seed: u64) {
     let borrowed: Vec<Pattern<'_>> =
         patterns.iter().map(|(bytes, nocase)| Pattern { bytes, nocase: *nocase }).collect();
     let mut scratch = Scratch::default();
     for chosen in all_chosen() {
         let searcher = Searcher::with(&borrowed, seed, chosen);
-        for payload in payloads {
+        for (payload, lengths) in
+            payloads.iter().flat_map(|payload| [Lengths::ALL, Lengths(seed as u8 & 7)].map(|l| (payload, l)))
+        {
             let mut found = Vec::new();
-            searcher.search(payload, &mut scratch, |pattern| found.push(pattern));
+            searcher.search(payload, lengths, &mut scratch, |pattern| found.push(pattern));
             let set: BTreeSet<u32> = found.iter().copied().collect();
             assert_eq!(set.len(), found.len(), "reported twice");
             for (number, pattern) in patterns.iter().enumerate() {
                 assert_eq!(
                     set.contains(&(number as u32)),
-                    occurs(pattern, payload),
-                    "{}: pattern {pattern:?} in {} bytes",
+                    lengths.has(Lengths::of(&borrowed[number])) && occurs(pattern, payload),
+                    "{}: pattern {pattern:?} in {} bytes, {lengths:?}",
                     chosen.simd().name(),
-                    payload.len(),
+                    payload.len()
                 );
             }
         }
@@ -143,6 +146,37 @@ fn patterns_of_every_length_are_found_at_every_place_of_a_block() {
         }
     }
     compare(&patterns, &payloads, 1);
+}
+
+/// Pairs of few bytes, in blocks where few of their bytes stand side by side, in blocks where many do, and at the borders of
+/// both; and pairs of so many bytes that only the pairs themselves tell.
+#[test]
+fn pairs_are_found_however_many_bytes_begin_or_end_one() {
+    let few = owned(&[(b"ab", false), (b"cd", true), (b"\xffa", false), (b"ad", false)]);
+    let many: Vec<Owned> = (0..=255u8).step_by(2).map(|n| (vec![n, n.wrapping_mul(3)], n % 4 == 0)).collect();
+    assert!(matches!((pair_ends(&few), pair_ends(&many)), (true, false)));
+    let sparse = |at: usize, pair: &[u8]| {
+        let mut payload = vec![b'-'; 200];
+        payload[at..at + 2].copy_from_slice(pair);
+        payload
+    };
+    let mut payloads: Vec<Vec<u8>> = Vec::new();
+    for at in [0, 1, 62, 63, 64, 65, 126, 127, 128, 191, 197, 198] {
+        payloads.extend([&b"ab"[..], b"cD", b"cb", b"\xffa", b"\x08\x18"].map(|pair| sparse(at, pair)));
+        // Every second place lies between two of the bytes, and is no pair.
+        let mut dense = b"cb".repeat(100);
+        dense[at..at + 2].copy_from_slice(b"ad");
+        payloads.extend([dense[..at + 1].to_vec(), dense[..at + 2].to_vec(), dense]);
+    }
+    compare(&few, &payloads, 7);
+    compare(&many, &payloads, 2);
+}
+
+/// Whether a searcher looks at the bytes of pairs first.
+fn pair_ends(patterns: &[Owned]) -> bool {
+    let patterns: Vec<Pattern<'_>> =
+        patterns.iter().map(|(bytes, nocase)| Pattern { bytes, nocase: *nocase }).collect();
+    Searcher::new(&patterns, 1).pairs.looks_at_ends()
 }
 
 #[test]
@@ -298,8 +332,12 @@ fn no_pattern_and_one_seed() {
     let mut scratch = Scratch { generation: u32::MAX - 1, ..Scratch::default() };
     for _ in 0..4 {
         let mut found = Vec::new();
-        searcher
-            .search(b"-- PATTERN-0042-OF-MANY pattern-0043-of-many --", &mut scratch, |id| found.push(id));
+        searcher.search(
+            b"-- PATTERN-0042-OF-MANY pattern-0043-of-many --",
+            Lengths::ALL,
+            &mut scratch,
+            |id| found.push(id),
+        );
         found.sort_unstable();
         assert_eq!(found, [42, 43]);
     }

@@ -30,7 +30,7 @@ pub use rules::{HostError, HostRules, fast_pattern, sought_pattern};
 use crate::decision::Decision;
 use crate::engine::cpu::parse::Header;
 use crate::engine::cpu::{Found, Headed};
-use crate::patterns;
+use crate::patterns::{self, Lengths};
 use crate::verify::flow::{FlowState, FlowTable};
 use crate::verify::layers::Layers;
 use crate::verify::run::{Budget, Scratch};
@@ -52,6 +52,7 @@ pub struct HostEngine {
     lower: Lower,
     marks: Marks,
     candidates: Vec<u32>,
+    reported: Reported,
     counts: Counts,
     blind: Blind,
     /// Flows are followed: some rule asks for them, or a later one may.
@@ -66,6 +67,13 @@ struct Marks {
     headers: Vec<u32>,
     /// By signature: it is among the candidates.
     candidates: Vec<u32>,
+}
+
+/// Signatures that a decision names: gathered here, so that it is made once, of the size that it has.
+#[derive(Debug, Default)]
+struct Reported {
+    matched: Vec<u32>,
+    suspects: Vec<u32>,
 }
 
 /// What was done.
@@ -92,6 +100,7 @@ impl HostEngine {
             lower: Lower::default(),
             marks: Marks::default(),
             candidates: Vec::new(),
+            reported: Reported::default(),
             counts: Counts::default(),
             blind: Blind::default(),
             follows_flows: true,
@@ -178,18 +187,23 @@ impl HostEngine {
             is_over_budget: false,
         };
         self.scratch.begin();
+        let Reported { matched, suspects } = &mut self.reported;
+        matched.clear();
+        suspects.clear();
         for &place in &self.candidates {
             let rule = &rules.rules[place as usize];
             if matches!(rule.kind, Kind::Verified { .. }) {
                 self.counts.verified += 1;
             }
             match verification.verdict(place, rule, &mut self.scratch, &mut self.thresholds) {
-                Verdict::Matches => decision.signatures.push(place),
-                Verdict::Suspect => decision.suspects.push(place),
+                Verdict::Matches => matched.push(place),
+                Verdict::Suspect => suspects.push(place),
                 Verdict::Nothing => {}
             }
         }
         self.counts.over_budget += u64::from(verification.is_over_budget);
+        decision.signatures.clone_from(matched);
+        decision.suspects.clone_from(suspects);
         if !decision.suspects.is_empty() {
             decision.flags.0 |= Flags::SUSPECT;
         }
@@ -201,11 +215,11 @@ impl HostEngine {
         let (marks, candidates, headers) = (&mut self.marks, &mut self.candidates, headed.headers);
         candidates.clear();
         marks.begin();
-        let (mut wants_patterns, mut wants_rest) = (false, false);
+        let (mut lengths, mut rest) = (Lengths::default(), Lengths::default());
         for &header in headers {
             marks.headers[header as usize] = marks.now;
-            wants_patterns |= rules.has_patterns(header);
-            wants_rest |= rules.has_rest(header);
+            lengths |= rules.lengths(header);
+            rest |= rules.rest(header);
         }
         for &header in headers {
             for &place in rules.always(header) {
@@ -214,9 +228,9 @@ impl HostEngine {
                 }
             }
         }
-        if let Some(payload) = layers.payload().filter(|_| wants_patterns) {
+        if let Some(payload) = layers.payload().filter(|_| !lengths.is_empty()) {
             match headed.found.filter(|_| !rules.on_card.is_empty()) {
-                None => rules.searcher.search(payload, &mut self.searched, |pattern| {
+                None => rules.searcher.search(payload, lengths, &mut self.searched, |pattern| {
                     marks.add_of(rules.of_pattern(pattern), rules, candidates, || true);
                 }),
                 Some(Found { hits, presence }) => {
@@ -229,8 +243,8 @@ impl HostEngine {
                     for (pattern, places) in groups.chain(short) {
                         marks.add_of(places, rules, candidates, || on_card.is_in(pattern, payload, lower));
                     }
-                    if wants_rest {
-                        on_card.rest().search(payload, &mut self.searched_rest, |found| {
+                    if !rest.is_empty() {
+                        on_card.rest().search(payload, rest, &mut self.searched_rest, |found| {
                             let places = rules.of_pattern(on_card.number_of_rest(found));
                             marks.add_of(places, rules, candidates, || true);
                         });

@@ -7,7 +7,7 @@ use wiresift_abi::c2h::PRESENCE_WORDS;
 
 use super::on_card::OnCard;
 use crate::metadata::{Mentions, Metadata, SignatureInfo};
-use crate::patterns::{Pattern, Searcher};
+use crate::patterns::{Lengths, Pattern, Searcher};
 use crate::rules::detect::{Buffer, Detect, FastPattern, Test, Threshold};
 use crate::rules::model::RuleClass;
 use crate::verify::program::{Program, ProgramError};
@@ -72,10 +72,10 @@ pub struct HostRules {
     pub(super) rules: Vec<Rule>,
     /// By the card's signature id: the signatures without a pattern, which are candidates wherever the header holds.
     always: Lists,
-    /// Likewise: whether there are others.
-    has_patterns: Vec<bool>,
-    /// Likewise: whether some of them have a pattern that the card does not seek.
-    has_rest: Vec<bool>,
+    /// Likewise: lengths of the patterns of the others.
+    lengths: Vec<Lengths>,
+    /// Likewise: of those patterns that the card does not seek.
+    rest: Vec<Lengths>,
     pub(super) searcher: Searcher,
     /// Signatures of each pattern.
     of_pattern: Lists,
@@ -208,7 +208,7 @@ impl HostRules {
                 taken_away_by: taken_away_by.into(),
             })
             .collect();
-        let mut has_patterns = vec![false; metadata.headers.len()];
+        let mut lengths = vec![Lengths::default(); metadata.headers.len()];
         let (mut always, mut of_pattern) = (Vec::new(), Vec::new());
         let mut patterns = Vec::new();
         let mut pattern_ids = FxHashMap::default();
@@ -220,9 +220,9 @@ impl HostRules {
                 Kind::Verified { .. } => sought_pattern(info),
             };
             for &header in &rule.holds_with {
-                match pattern {
+                match &pattern {
                     None => always.push((header, place)),
-                    Some(_) => has_patterns[header as usize] = true,
+                    Some(pattern) => lengths[header as usize] |= Lengths::of(pattern),
                 }
             }
             if let Some(pattern) = pattern.filter(|_| !rule.holds_with.is_empty()) {
@@ -236,13 +236,13 @@ impl HostRules {
         let seed = getrandom::u64().map_err(HostError::Random)?;
         let searcher = Searcher::new(&patterns, seed);
         let on_card = OnCard::new(metadata, &patterns, &pattern_ids, seed)?;
-        let mut has_rest = vec![false; metadata.headers.len()];
+        let mut rest = vec![Lengths::default(); metadata.headers.len()];
         let named: FxHashSet<u32> =
             on_card.groups().iter().flat_map(|group| group.signatures.iter().copied()).collect();
         for (pattern, place) in &of_pattern {
             if !on_card.has(*pattern) {
                 for header in &rules[*place as usize].holds_with {
-                    has_rest[*header as usize] = true;
+                    rest[*header as usize] |= Lengths::of(&patterns[*pattern as usize]);
                 }
             } else if !named.contains(place) && !on_card.has_bit(*pattern) {
                 return Err(HostError::NoGroup { sid: metadata.signatures[*place as usize].sid });
@@ -254,9 +254,9 @@ impl HostRules {
         Ok(Self {
             rules,
             always: Lists::new(metadata.headers.len(), always),
-            has_patterns,
+            lengths,
             searcher,
-            has_rest,
+            rest,
             on_card,
             of_pattern: Lists::new(patterns.len(), of_pattern),
             metadata: Arc::clone(metadata),
@@ -282,7 +282,7 @@ impl HostRules {
 
     /// Number of signature headers.
     pub fn headers(&self) -> usize {
-        self.has_patterns.len()
+        self.lengths.len()
     }
 
     /// The metadata that they were made of.
@@ -295,14 +295,14 @@ impl HostRules {
         self.always.of(header)
     }
 
-    /// Whether patterns lead to some signature of a header.
-    pub(super) fn has_patterns(&self, header: u32) -> bool {
-        self.has_patterns[header as usize]
+    /// Lengths of the patterns that lead to signatures of a header.
+    pub(super) fn lengths(&self, header: u32) -> Lengths {
+        self.lengths[header as usize]
     }
 
-    /// Whether the host seeks patterns of some signature of a header even where the card named those it found.
-    pub(super) fn has_rest(&self, header: u32) -> bool {
-        self.has_rest[header as usize]
+    /// Lengths of those that the host seeks even where the card named the patterns it found.
+    pub(super) fn rest(&self, header: u32) -> Lengths {
+        self.rest[header as usize]
     }
 
     /// Whether a number of the card's is that of a rule group.
