@@ -1,6 +1,9 @@
 //! What the host must know beside the card's tables to report a decision: the metadata of a rule image.
 
+mod slots;
+
 use serde::{Deserialize, Serialize};
+use wiresift_abi::entry::Entry;
 
 use crate::rules::detect::Detect;
 use crate::rules::model::{AclAction, AclRule, Origin, RuleClass, RuleSet, Signature, SignatureAction};
@@ -22,6 +25,10 @@ pub struct Metadata {
     /// the id. Of the headers that a packet satisfies the signatures hold, but those that one of them has with
     /// [`TAKES_AWAY`]: see [`settle`].
     pub headers: Vec<Vec<u32>>,
+    /// Entries of the signature headers that the card is not asked about: every signature that they mention waits for a pattern
+    /// without a presence bit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "slots")]
+    pub host_entries: Vec<Entry>,
     /// The rule groups that the card reports, ascending by number. A signature whose pattern is that of one is in one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rule_groups: Vec<RuleGroup>,
@@ -133,6 +140,12 @@ impl Metadata {
         Ok(all)
     }
 
+    /// Number of signature headers that the card is not asked about.
+    pub fn host_headers(&self) -> usize {
+        // The entries of a header stand together.
+        self.host_entries.chunk_by(|a, b| a.id == b.id).count()
+    }
+
     /// Number of signatures that are not evaluated.
     pub fn refused(&self) -> usize {
         self.signatures.iter().filter(|signature| matches!(signature.class, RuleClass::Refused(_))).count()
@@ -176,7 +189,10 @@ impl SignatureInfo {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use wiresift_abi::entry::{Kind, Ternary};
+
     use super::*;
 
     #[test]
@@ -205,6 +221,41 @@ mod tests {
         assert_eq!(parse(""), Ok(Metadata::default()));
         let error = parse(",\"patterns\":[[7,0]]").err();
         assert!(error.is_some_and(|error| error.contains("unknown field `patterns`")));
+    }
+
+    #[test]
+    fn entries_are_read_as_they_were_written_and_nothing_else_is_one() {
+        let entry = Entry {
+            kind: Kind::Signature,
+            id: 0xf_fffe,
+            src: Ternary { value: 0x2001_0db8 << 96, mask: u128::MAX << 96 },
+            dst: Ternary { value: u128::MAX, mask: u128::MAX },
+            sport: (1, 2),
+            dport: (0, u16::MAX),
+            proto: Ternary { value: 6, mask: 0xff },
+            class: Ternary { value: 3, mask: 3 },
+            aux: Ternary { value: 2, mask: 0x12 },
+        };
+        let metadata =
+            Metadata { host_entries: vec![entry, Entry { id: 0, ..entry }], ..Metadata::default() };
+        let text = serde_json::to_string(&metadata).unwrap();
+        assert_eq!(serde_json::from_str::<Metadata>(&text).unwrap(), metadata);
+        let slots: Vec<String> = serde_json::from_value(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["host_entries"].clone(),
+        )
+        .unwrap();
+        assert_eq!(slots[0].len(), 2 * 53);
+        let acl = Entry { kind: Kind::Acl, ..entry };
+        let stray = slots[0].replacen("ff", "fg", 1);
+        let hex = |entry: &Entry| hex::encode(&entry.to_wide().unwrap().0[..53]);
+        for wrong in ["", "00", &slots[0][2..], &stray, &hex(&acl), &"0".repeat(106), &"f".repeat(106)] {
+            let text = text.replacen(&slots[0], wrong, 1);
+            let error = serde_json::from_str::<Metadata>(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{wrong}` is no slot of a signature header")), "{error}");
+        }
+        let mut ranges = metadata;
+        ranges.host_entries[0].src.mask = 5;
+        assert!(serde_json::to_string(&ranges).unwrap_err().to_string().contains("not a prefix"));
     }
 
     #[test]

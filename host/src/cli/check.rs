@@ -210,6 +210,10 @@ fn resources(report: &ResourceReport, rules: &RuleSet, verbose: bool) -> Result<
     }
     rows.extend([
         ("signature headers".to_owned(), report.headers.to_string()),
+        (
+            "signature headers that wait for a pattern, off the card".to_owned(),
+            report.headers_on_host.to_string(),
+        ),
         ("entries".to_owned(), of(report.entries, report.slots_total + report.tcam_total)),
         ("entries cut into pieces".to_owned(), report.cut.to_string()),
         ("tables in use".to_owned(), of(report.tables.len(), report.tables_total)),

@@ -27,6 +27,7 @@ use wiresift_abi::hash::Secret;
 use wiresift_abi::image::Image;
 
 use super::commands::{self, FIRST_VERSION};
+use super::divide::divide;
 use super::error::CompileError;
 use super::expand::{Expanded, IDS};
 use super::payload::Payload;
@@ -106,11 +107,12 @@ impl Live {
         geometry: &'static Geometry,
         options: &Options,
     ) -> Result<Self, CompileError> {
-        let expanded = Expanded::new(rules, geometry)?;
+        let mut expanded = Expanded::new(rules, geometry)?;
         let Secrets { hash: secret, window } = secrets(options.seed, geometry)?;
         let hash = ByteHash::new(&secret);
         let mut numbered = Numbers::default().next(&expanded);
         let payload = Payload::new(geometry, window, &numbered.entries, &mut numbered.metadata);
+        divide_both(&mut numbered, &mut expanded);
         let tables = place(&numbered.entries, &expanded, &hash, geometry)?;
         let (numbers, metadata) = (numbered.numbers, Arc::new(numbered.metadata));
         Ok(Self { geometry, secret, hash, tables, numbers, payload, metadata, version: FIRST_VERSION })
@@ -150,9 +152,10 @@ impl Live {
     /// # Errors
     /// Where they do not fit; the rules before them then stay in force.
     pub fn update(&mut self, rules: &RuleSet) -> Result<Update, CompileError> {
-        let expanded = Expanded::new(rules, self.geometry)?;
+        let mut expanded = Expanded::new(rules, self.geometry)?;
         let mut numbered = self.numbers.next(&expanded);
         let payload = self.payload.next(&numbered.entries, &mut numbered.metadata);
+        divide_both(&mut numbered, &mut expanded);
         let mut counts = Counts::default();
         let changes = match self.change_entries(&numbered.entries, &mut counts) {
             Some(changes) => changes,
@@ -252,6 +255,12 @@ impl Numbers {
         let mut free = (0..).filter(|id| !taken.contains(id));
         known.into_iter().map(|id| id.or_else(|| free.next()).unwrap_or_default()).collect()
     }
+}
+
+/// Takes the entries that the card does not get out of those with numbers, and their likes out of `expanded`.
+fn divide_both(numbered: &mut Numbered, expanded: &mut Expanded) {
+    let mut stayed = divide(&mut numbered.entries, &mut numbered.metadata).into_iter();
+    expanded.entries.retain(|_| stayed.next().unwrap_or(true));
 }
 
 /// Entries (without number) of each number, for ACL rules and for signature headers, in order.

@@ -2,11 +2,12 @@
 //!
 //! [`mod@normalise`] turns each condition into entries, `relax` takes negated addresses out of those that cost many, `expand` numbers them and writes the metadata,
 //! `masks`, `place` and `split` give every entry a slot of the card's tables or a place in its TCAM, [`payload`] the
-//! patterns of signatures a place in its payload matcher, and `commands` says it in the lines that load a card. [`live`] does so for the difference to another rule
+//! patterns of signatures a place in its payload matcher; `divide` keeps headers off the card that wait for them; and `commands` says it in the lines that load a card. [`live`] does so for the difference to another rule
 //! set.
 
 mod commands;
 mod diagnose;
+mod divide;
 mod error;
 mod expand;
 pub mod live;
@@ -38,6 +39,7 @@ use crate::engine::cpu::hash::ByteHash;
 use crate::engine::host::fast_pattern;
 use crate::metadata::Metadata;
 use crate::rules::model::{RuleClass, RuleSet};
+use divide::divide;
 use expand::Expanded;
 use payload::Payload;
 use split::Fitted;
@@ -75,6 +77,7 @@ pub fn compile(
     let mut expanded = Expanded::new(rules, geometry)?;
     let Secrets { hash: secret, window } = secrets(options.seed, geometry)?;
     let payload = Payload::new(geometry, window, &expanded.entries, &mut expanded.metadata);
+    divide(&mut expanded.entries, &mut expanded.metadata);
     let hash = ByteHash::new(&secret);
     let fitted = Fitted::new(expanded.entries.clone(), &hash, geometry);
     let tcam = fitted.placement.left();
@@ -150,6 +153,7 @@ fn resources(
         patterns: with_pattern.iter().collect::<FxHashSet<_>>().len(),
         without_pattern: fast_patterns.count() - with_pattern.len(),
         headers: metadata.headers.len(),
+        headers_on_host: metadata.host_headers(),
         never: expanded.never.clone(),
         shadowed: expanded.shadowed,
         entries: fitted.placed(),

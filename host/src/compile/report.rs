@@ -22,6 +22,8 @@ pub struct ResourceReport {
     pub without_pattern: usize,
     /// Different header conditions of the signatures that are evaluated.
     pub headers: usize,
+    /// Those of them that the card is not asked about: the host asks them where a pattern was found.
+    pub headers_on_host: usize,
     /// Rules that no packet can satisfy; they need no entry.
     pub never: Vec<Origin>,
     /// Entries left out because an ACL rule before theirs has the same.

@@ -2,8 +2,8 @@
 //!
 //! Packets go into the ring in order and their verdicts come out in order. What the card leaves to the
 //! host is decided on the CPU engine at its place in that order: packets that are too long for the
-//! ring, and the headers of verdicts with DEFER or CUT (docs/packet-semantics.md). Patterns are sought on the host where a
-//! verdict says OVERFLOW; else those that the card named count, whoever decided the headers. A fault of the card is mended by
+//! ring, and the headers of verdicts with DEFER, CUT or OVERFLOW (docs/packet-semantics.md). Patterns are sought on the host
+//! where a verdict says OVERFLOW; else those that the card named count, whoever decided the headers. A fault of the card is mended by
 //! the driver where a reset mends it; no packet is lost or decided twice.
 //!
 //! New rules are posted behind the packets of the batches before them. A verdict is read by the metadata of
@@ -262,7 +262,8 @@ impl<T: Transport> CardDevice<T> {
             return Err(self.broken(format!("a verdict sets presence bit {bit}")));
         }
         self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);
-        if verdict.flags.0 & (Flags::DEFER | Flags::CUT) != 0 {
+        // Where patterns are missing, nothing leads to the headers that the card is not asked about.
+        if verdict.flags.0 & (Flags::DEFER | Flags::CUT | Flags::OVERFLOW) != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
             let pending = &mut self.batches[at];
@@ -383,7 +384,7 @@ impl Pending {
     fn decide_with(&mut self, host: &mut HostEngine, verdict: &Verdict) {
         let at = self.decisions.len();
         let packet = self.batch.packet(at);
-        let header = Header { flags: verdict.flags.0 & !Flags::OVERFLOW, ..Header::of(packet) };
+        let header = Header { flags: verdict.flags.0, ..Header::of(packet) };
         host.follow(&self.rules.host);
         let found = named(verdict);
         let headed = Headed { acl: verdict.acl, headers: verdict.ids(), header, found };

@@ -1,14 +1,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 use wiresift_abi::geometry::{LAB, LINE};
+use wiresift_abi::vector as fields;
 
 use super::super::testing::{Random, classbench, corpus};
 use super::super::tests::{Card, first_acl, linear, own_vector, random, vector, wildcards};
 use super::*;
+use crate::engine::cpu::{Answers, CpuEngine};
+use crate::engine::host::HostRules;
 use crate::metadata::settle;
+use crate::rules::load::parse_sources;
+use crate::rules::source::Source;
 
 const SEED: Options = Options { seed: Some(7) };
 
@@ -242,4 +247,35 @@ fn a_large_set_changes_in_small_transactions() {
     println!("{commands} commands for 40 rules exchanged");
     assert!(commands < 40 * 20);
     follower.check(&mut random, 500);
+}
+
+/// A header leaves the card with the last signature that asks for no pattern, and comes back with the next one.
+#[test]
+fn a_header_is_on_the_card_while_a_signature_needs_it_there() {
+    let rules = |with: bool| {
+        let mut text = "alert tcp any any -> any 80 (content:\"qz!xk7vj\"; sid:1;)\n".to_owned();
+        if with {
+            text += "alert tcp any any -> any 80 (dsize:3; sid:2;)\n";
+        }
+        parse_sources(&[Source::new("test.rules", text.as_bytes())], &BTreeMap::new()).unwrap()
+    };
+    let mut live = Live::new(&rules(false), &LAB, &SEED).unwrap();
+    let mut engine = CpuEngine::new(&live.image().unwrap()).unwrap();
+    for with in [false, true, false, true] {
+        let update = live.update(&rules(with)).unwrap();
+        assert_eq!((live.places().0, update.metadata.host_headers()), (with.into(), (!with).into()));
+        assert_eq!(update.metadata.headers.len(), 1);
+        HostRules::new(&update.metadata).unwrap();
+        // The engine knows it in either place.
+        engine.update(&update.commands, Arc::clone(&update.metadata)).unwrap();
+        let mut answers = Answers::default();
+        let vector = |port: u16| {
+            let fields = [(fields::PROTO, 6), (fields::CLASS, 5), (fields::DPORT, u128::from(port))];
+            fields::Key::of(
+                &fields.into_iter().fold(Line::default(), |line, (field, value)| line.with(field, value)),
+            )
+        };
+        engine.look_up_all(&[vector(80), vector(81)], &mut answers);
+        assert_eq!((answers.headers(0), answers.headers(1)), (&[0][..], &[][..]));
+    }
 }

@@ -1,6 +1,7 @@
 //! The CPU engine: decides packets by the tables of a rule image, with the answers of a card that holds it.
 //!
-//! It runs the image's commands ([`state`]) and takes the entries that they leave in slots and TCAM. A slot in the
+//! It runs the image's commands ([`state`]) and takes the entries that they leave in slots and TCAM, and those of headers that a
+//! card is not asked about ([`Metadata::host_entries`]). A slot in the
 //! bucket of its own key is found by every header vector that satisfies its entry, so where it
 //! stands does not matter any more: the engine lays the entries out anew, for caches and vectors ([`sets`], [`blocks`]). Only an entry
 //! that the card would not find by all of them is looked up where it stands ([`strays`]).
@@ -16,6 +17,7 @@ mod answers;
 mod blocks;
 mod device;
 pub mod hash;
+mod headers;
 pub mod parse;
 mod sets;
 mod state;
@@ -33,6 +35,7 @@ use wiresift_abi::vector::{Flags, Key};
 pub use answers::Answers;
 pub use blocks::{Chosen, Simd};
 pub use device::CpuDevice;
+pub use headers::HeaderSets;
 
 use crate::compile;
 use crate::decision::Decision;
@@ -90,7 +93,8 @@ pub struct CpuEngine {
 pub struct Headed<'a> {
     /// The card's id of the first ACL rule that matches.
     pub acl: Option<u32>,
-    /// The card's ids of the signature headers that hold, each at least once.
+    /// Ids of the signature headers that hold, each at least once; where a card found patterns, perhaps without those that it
+    /// is not asked about.
     pub headers: &'a [u32],
     /// The header vector.
     pub header: Header,
@@ -146,6 +150,7 @@ impl CpuEngine {
         let mut entries: Vec<Entry> =
             state.entries().filter_map(|(at, entry)| strays.sort(&state, &hash, at, entry)).collect();
         entries.extend(state.tcam_entries());
+        entries.extend(&metadata.host_entries);
         let ids = entries.iter().map(|entry| (entry.kind, entry.id));
         ids.chain(strays.ids()).try_for_each(|(kind, id)| check(&metadata, kind, id))?;
         check_signatures(&metadata)?;

@@ -2,7 +2,8 @@
 //!
 //! Every device gives the headers that a packet satisfies: the card's verdict or the CPU engine's tables. This joins them with
 //! the patterns in the payload and finishes what is left. A card also names the rule groups whose pattern it found in the packet; then only
-//! the patterns that it does not seek are left to the search here ([`on_card`]).
+//! the patterns that it does not seek are left to the search here ([`on_card`]), and headers whose signatures all wait for a
+//! pattern are asked here, where one may be found ([`off_card`]).
 //!
 //! 1. The packet takes its place in its flow.
 //! 2. Candidates: signatures without a pattern, of every header that holds; and signatures one of whose headers holds and whose
@@ -14,6 +15,7 @@
 //! answers.
 
 mod blind;
+mod off_card;
 mod on_card;
 mod rules;
 
@@ -29,7 +31,7 @@ pub use rules::{HostError, HostRules, fast_pattern, sought_pattern};
 
 use crate::decision::Decision;
 use crate::engine::cpu::parse::Header;
-use crate::engine::cpu::{Found, Headed};
+use crate::engine::cpu::{Found, Headed, HeaderSets};
 use crate::patterns::{self, Lengths};
 use crate::verify::flow::{FlowState, FlowTable};
 use crate::verify::layers::Layers;
@@ -50,6 +52,10 @@ pub struct HostEngine {
     /// The same for the patterns that the card does not seek.
     searched_rest: patterns::Scratch,
     lower: Lower,
+    /// The headers that the card is not asked about, once a packet asked for them.
+    off_card: Option<HeaderSets>,
+    /// The headers that hold, of the packet at hand.
+    headers: Vec<u32>,
     marks: Marks,
     candidates: Vec<u32>,
     reported: Reported,
@@ -98,6 +104,8 @@ impl HostEngine {
             searched: patterns::Scratch::default(),
             searched_rest: patterns::Scratch::default(),
             lower: Lower::default(),
+            off_card: None,
+            headers: Vec::new(),
             marks: Marks::default(),
             candidates: Vec::new(),
             reported: Reported::default(),
@@ -118,6 +126,7 @@ impl HostEngine {
     pub fn update(&mut self, rules: Arc<HostRules>) {
         self.rules = rules;
         self.follows_flows = true;
+        self.off_card = None;
         self.marks.fit(&self.rules);
         self.thresholds.clear();
     }
@@ -166,7 +175,9 @@ impl HostEngine {
         };
         self.counts.packets += 1;
         let rules = Arc::clone(&self.rules);
-        if !self.follows_flows && headed.headers.is_empty() {
+        let off_card = rules.off_card.as_ref();
+        let off_card = off_card.filter(|off_card| headed.found.is_some_and(|found| off_card.matter(&found)));
+        if !self.follows_flows && headed.headers.is_empty() && off_card.is_none() {
             return decision;
         }
         let layers = Layers::new(packet, headed.header);
@@ -174,10 +185,18 @@ impl HostEngine {
         if rules.has_prefilters() {
             self.blind.count(&layers, flow);
         }
-        if headed.headers.is_empty() {
+        self.headers.clear();
+        self.headers.extend(headed.headers);
+        if let Some(off_card) =
+            off_card.filter(|_| layers.payload().is_some_and(|payload| !payload.is_empty()))
+        {
+            let sets = self.off_card.get_or_insert_with(|| off_card.sets(rules.metadata()).clone());
+            self.headers.extend(sets.look_up(&headed.header.key()));
+        }
+        if self.headers.is_empty() {
             return decision;
         }
-        self.find_candidates(&rules, &layers, headed);
+        self.find_candidates(&rules, &layers, headed.found);
         let mut verification = Verification {
             layers: &layers,
             header: &headed.header,
@@ -211,8 +230,8 @@ impl HostEngine {
     }
 
     /// Fills in the candidates, ascending, each once.
-    fn find_candidates(&mut self, rules: &HostRules, layers: &Layers<'_>, headed: &Headed<'_>) {
-        let (marks, candidates, headers) = (&mut self.marks, &mut self.candidates, headed.headers);
+    fn find_candidates(&mut self, rules: &HostRules, layers: &Layers<'_>, found: Option<Found<'_>>) {
+        let (marks, candidates, headers) = (&mut self.marks, &mut self.candidates, &self.headers[..]);
         candidates.clear();
         marks.begin();
         let (mut lengths, mut rest) = (Lengths::default(), Lengths::default());
@@ -229,7 +248,7 @@ impl HostEngine {
             }
         }
         if let Some(payload) = layers.payload().filter(|_| !lengths.is_empty()) {
-            match headed.found.filter(|_| !rules.on_card.is_empty()) {
+            match found.filter(|_| !rules.on_card.is_empty()) {
                 None => rules.searcher.search(payload, lengths, &mut self.searched, |pattern| {
                     marks.add_of(rules.of_pattern(pattern), rules, candidates, || true);
                 }),

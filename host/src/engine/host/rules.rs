@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use wiresift_abi::c2h::PRESENCE_WORDS;
 
+use super::off_card::OffCard;
 use super::on_card::OnCard;
 use crate::metadata::{Mentions, Metadata, SignatureInfo};
 use crate::patterns::{Lengths, Pattern, Searcher};
@@ -60,6 +61,22 @@ pub enum HostError {
         /// The signature that it should lead to.
         sid: u32,
     },
+    /// A header that the card is not asked about and that there is not.
+    #[error("the rule image has an entry of signature header {id}, and its metadata has {count}")]
+    UnknownHeader {
+        /// Its number.
+        id: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// A header that the card is not asked about, and that no pattern of the card's leads to.
+    #[error(
+        "the rule image asks the card nothing about a header of signature {sid}, which does not wait for its pattern"
+    )]
+    NotOnCard {
+        /// Its signature id.
+        sid: u32,
+    },
     /// The operating system gave no random numbers for the secret of the pattern search.
     #[error("no random numbers for the secret of the pattern search: {0}")]
     Random(getrandom::Error),
@@ -81,6 +98,8 @@ pub struct HostRules {
     of_pattern: Lists,
     /// What is known of the patterns on the card.
     pub(super) on_card: OnCard,
+    /// The headers that the card is not asked about, if there are any.
+    pub(super) off_card: Option<OffCard>,
     metadata: Arc<Metadata>,
     verified: usize,
     has_prefilters: bool,
@@ -248,6 +267,11 @@ impl HostRules {
                 return Err(HostError::NoGroup { sid: metadata.signatures[*place as usize].sid });
             }
         }
+        let with_bit = of_pattern.iter().filter(|(pattern, _)| on_card.has_bit(*pattern));
+        let with_bit: FxHashSet<u32> = with_bit.map(|(_, place)| *place).collect();
+        let waiting: FxHashSet<u32> = of_pattern.iter().map(|(_, place)| *place).collect();
+        let waits = |place| waiting.contains(&place) && !with_bit.contains(&place);
+        let off_card = OffCard::new(metadata, waits, &rest, seed)?;
         let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
         let has_prefilters = rules.iter().any(is_prefilter);
         let verified = rules.iter().filter(|rule| matches!(rule.kind, Kind::Verified { .. })).count();
@@ -258,6 +282,7 @@ impl HostRules {
             searcher,
             rest,
             on_card,
+            off_card,
             of_pattern: Lists::new(patterns.len(), of_pattern),
             metadata: Arc::clone(metadata),
             verified,
@@ -324,6 +349,9 @@ impl HostRules {
     pub fn prepare_for_card(&self) {
         if !self.on_card.is_empty() {
             self.on_card.rest();
+        }
+        if let Some(off_card) = &self.off_card {
+            off_card.sets(&self.metadata);
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wiresift_abi::entry::Entry;
 use wiresift_abi::geometry::LINE;
 
 use super::*;
@@ -11,7 +12,7 @@ use crate::compile::live::Live;
 use crate::compile::{self, Compiled, Options};
 use crate::device::{Batch, Device, PacketInfo, RuleUpdate};
 use crate::engine::cpu::{CpuDevice, CpuEngine};
-use crate::metadata::{Metadata, RuleGroup};
+use crate::metadata::{Metadata, RuleGroup, TAKES_AWAY};
 use crate::rules::detect::{
     Buffer, BufferTests, Content, Detect, FastPattern, FieldTest, Flow, FlowDirection, NumberTest, Test,
     Threshold, ThresholdKind, Track,
@@ -19,6 +20,9 @@ use crate::rules::detect::{
 use crate::rules::load::parse_sources;
 use crate::rules::model::{RuleClass, RuleSet};
 use crate::rules::source::Source;
+
+/// Addresses of which a negation is not written out.
+const HOME: &str = "[10.0.0.0/28,10.0.0.64/27,10.0.1.0/25,10.0.9.3]";
 
 fn prefilter() -> RuleClass {
     RuleClass::Prefilter("streams".to_owned())
@@ -119,7 +123,8 @@ fn headers_and_patterns_together_lead_to_a_signature() {
 
 #[test]
 fn a_header_that_takes_away_does_so_for_patterns_too() {
-    let header = "tcp ![10.0.0.0/28,10.0.0.64/27,10.0.1.0/25,10.0.9.3] any -> [10.0.0.0/28,10.0.0.64/27,10.0.1.0/25,10.0.9.3] any";
+    let header = format!("tcp !{HOME} any -> {HOME} any");
+    let header = header.as_str();
     let rules = rules(&[
         (header, RuleClass::ExactOnHost, contents(&[b"attack"])),
         (
@@ -270,6 +275,10 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
         let header = ["tcp any any -> any 80", "tcp any any -> any any"][n % 2];
         list.push((header, RuleClass::ExactOnHost, contents(&[text])));
         list.push(("tcp any any -> any 81", prefilter(), contents(&[text, b"now"])));
+        // The card is not asked about a header whose signatures all wait for a pattern of three bytes and more.
+        if text.len() > 2 {
+            list.push(("tcp any any -> any 82", prefilter(), contents(&[text])));
+        }
     }
     let rules = rules(&list);
     let Compiled { image, metadata, .. } =
@@ -280,22 +289,27 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
     };
     let on_card: BTreeSet<Vec<u8>> = metadata.rule_groups.iter().map(text).collect();
     assert!(on_card.len() >= 4 && on_card.len() < texts.len());
-    // Some texts have rules of two headers in two groups, and some in one.
-    assert!(metadata.rule_groups.len() > on_card.len() && metadata.rule_groups.len() < 2 * on_card.len());
+    // Some texts have rules of three headers in three groups, and some in one.
+    assert!(metadata.rule_groups.len() > on_card.len() && metadata.rule_groups.len() < 3 * on_card.len());
     let metadata = Arc::new(metadata);
     let host = Arc::new(HostRules::new(&metadata).unwrap());
     assert_eq!(metadata.short_patterns.len(), 2);
     assert_eq!(host.patterns_on_card(), on_card.len() + metadata.short_patterns.len());
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
-    let mut matched = 0;
+    let off_card: BTreeSet<u32> = metadata.host_entries.iter().map(|entry| entry.id).collect();
+    assert_eq!((off_card.len(), metadata.host_headers(), metadata.headers.len()), (3, 3, 4));
+    let (mut matched, mut suspects) = (0, 0);
     for n in 0..400u32 {
         let payload: Vec<u8> = (0..n % 5)
             .flat_map(|k| [texts[(n * 7 + k * 3) as usize % texts.len()], &[b' ', n as u8][..]].concat())
             .collect();
-        let packet = tcp(1, 2, [1000, 80 + (n % 3) as u16], 0x18, &payload);
+        let packet = tcp(1, 2, [1000, 80 + (n % 4) as u16], 0x18, &payload);
         engine.classify(std::iter::once(&packet[..]), |packet, headed| {
             let expected = searching.decide(packet, 0, headed);
+            let headers: Vec<u32> =
+                headed.headers.iter().copied().filter(|header| !off_card.contains(header)).collect();
+            let of_card = Headed { headers: &headers, ..*headed };
             let is_in = |place: u32| {
                 let pattern = sought_pattern(&metadata.signatures[place as usize]).unwrap().bytes;
                 packet.windows(pattern.len()).any(|window| window == pattern)
@@ -313,11 +327,12 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
                 }
             }
             let found = Some(Found { hits: &hits, presence });
-            let decision = named.decide(packet, 0, &Headed { found, ..*headed });
+            let decision = named.decide(packet, 0, &Headed { found, ..of_card });
             assert_eq!(decision, expected, "{payload:02x?}");
             matched += usize::from(!expected.signatures.is_empty());
+            suspects += usize::from(headers.len() < headed.headers.len() && !expected.suspects.is_empty());
             // Without what the card has found nothing of it comes out.
-            let without = named.decide(packet, 0, &Headed { found: Some(Found::default()), ..*headed });
+            let without = named.decide(packet, 0, &Headed { found: Some(Found::default()), ..of_card });
             let patterns = |decision: &Decision| {
                 let places = decision
                     .signatures
@@ -334,7 +349,66 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
             assert!(!patterns(&without).iter().any(on_card));
         });
     }
-    assert!(matched > 100, "{matched}");
+    assert!(matched > 100 && suspects > 50, "{matched} {suspects}");
+}
+
+/// Where all patterns of such a header are on the card, a packet in which it found none is not looked at any more; and a
+/// header that takes a signature away does so from there too.
+#[test]
+fn headers_off_the_card_are_asked_where_a_pattern_was_found() {
+    let text: &[u8] = b"a long pattern of the card's";
+    let header = format!("tcp !{HOME} any -> {HOME} 80");
+    let list = [(header.as_str(), RuleClass::ExactOnHost, contents(&[text]))];
+    let Compiled { image, metadata, .. } =
+        compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap();
+    assert_eq!((metadata.host_headers(), metadata.headers.len(), metadata.rule_groups.len()), (2, 2, 1));
+    let hits = [metadata.rule_groups[0].number as u16];
+    let mut host = HostEngine::new(Arc::new(HostRules::new(&Arc::new(metadata)).unwrap()));
+    host.fix_rules();
+    let mut engine = CpuEngine::new(&image).unwrap();
+    for (from, port, hits, expected) in
+        [(200, 80, &hits[..], 1), (3, 80, &hits, 0), (200, 81, &hits, 0), (200, 80, &[], 0)]
+    {
+        let packet = tcp(from, 9, [1000, port], 0x18, text);
+        engine.classify(std::iter::once(&packet[..]), |packet, headed| {
+            let found = Some(Found { hits, ..Found::default() });
+            let decision = host.decide(packet, 0, &Headed { headers: &[], found, ..*headed });
+            assert_eq!(decision.signatures.len(), expected, "{from} {port} {hits:?}");
+        });
+    }
+}
+
+/// A header that the card should have been asked about: its signature asks for no pattern, or for one with a presence bit, or is
+/// taken away by it.
+#[test]
+fn a_header_that_is_wrongly_off_the_card_is_an_error() {
+    let list = [
+        ("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[b"qz!xk7vj"])),
+        ("tcp any any -> any 81", RuleClass::ExactOnHost, contents(&[b"q"])),
+        ("tcp any any -> any 82", RuleClass::Exact, Detect::default()),
+    ];
+    let metadata = compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap().metadata;
+    let entry = metadata.host_entries[0];
+    assert_eq!((metadata.host_entries.len(), &metadata.headers[entry.id as usize]), (1, &vec![0]));
+    let error = |metadata: Metadata| HostRules::new(&Arc::new(metadata)).err().map(|error| error.to_string());
+    let with = |id: u32, mentions: &[u32]| {
+        let mut metadata = Metadata { host_entries: vec![entry, Entry { id, ..entry }], ..metadata.clone() };
+        metadata.headers[entry.id as usize].extend(mentions);
+        error(metadata)
+    };
+    assert_eq!(with(entry.id, &[]), None);
+    let header_of =
+        |place: u32| metadata.headers.iter().position(|mentions| mentions.contains(&place)).unwrap() as u32;
+    let message = |sid: u32| {
+        format!(
+            "the rule image asks the card nothing about a header of signature {sid}, which does not wait for its pattern"
+        )
+    };
+    assert_eq!(with(header_of(1), &[]), Some(message(2)));
+    assert_eq!(with(header_of(2), &[]), Some(message(3)));
+    assert_eq!(with(entry.id, &[TAKES_AWAY | 2]), Some(message(3)));
+    let unknown = "the rule image has an entry of signature header 3, and its metadata has 3";
+    assert_eq!(with(3, &[]).as_deref(), Some(unknown));
 }
 
 /// Rules for short patterns alone, and what a card says of a packet: its presence bits, by the contract.

@@ -50,7 +50,12 @@ impl Multipliers {
     /// Multipliers that follow from the secret of an image.
     pub fn of(secret: &Secret) -> Self {
         let words = secret.0.iter().flat_map(|row| row.0);
-        let mut state = words.fold(0, |state, word| mix(state ^ word));
+        Self::of_seed(words.fold(0, |state, word| mix(state ^ word)))
+    }
+
+    /// Multipliers that follow from a number.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut state = seed;
         Self(std::array::from_fn(|_| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             (mix(state) >> 32) as u32 | 1
