@@ -7,9 +7,9 @@
 //! | y | from left to right |
 //! |---|---|
 //! | 22 | filter: hash of the octets and bitmaps; survivors; window index |
-//! | 46 | narrow table 0; record packer; packet bytes and patterns of the comparison |
+//! | 46 | narrow table 0; header lists, packet bytes and patterns of the comparison |
 //! | 70 | wide table; read buffer |
-//! | 82 | narrow table 1, at every second site; header lists and presence bits between them |
+//! | 82 | narrow table 1; record packer; presence bits |
 //!
 //! What is compared with the same bits of the header vector stands side by side: both ways and both slots.
 //!
@@ -90,31 +90,23 @@ fn index() -> Vec<String> {
 fn block_rams() -> Vec<(String, String)> {
     let even_and_odd =
         (0..4).flat_map(|n| ["even", "odd"].map(|bank| block(&format!("matcher.region.{bank}"), n)));
-    let rows: [(Vec<String>, usize); 4] = [
-        ([filter(), blocks("matcher.survivors.fifo.ram", 2), index()].concat(), 1),
-        (
-            [
-                table("narrow$0", 13),
-                blocks("pack.results.ram", 7),
-                blocks("pack.hits.ram", 6),
-                even_and_odd.collect(),
-                blocks("matcher.compare.patterns", 5),
-            ]
-            .concat(),
-            1,
-        ),
-        ([table("wide$0", 24), blocks("fetch.buffer.ram", 4)].concat(), 1),
-        (table("narrow$1", 13), 2),
-    ];
     let presence = (0..8).map(|pair| block(&format!("matcher.presence.rows${pair}"), 0));
     let headers = (0..4).flat_map(|half| blocks(&format!("matcher.headers.halves${half}"), 3));
-    let mut placed = Vec::new();
-    for (row, (cells, step)) in ROWS.into_iter().zip(rows) {
-        placed.extend(cells.into_iter().enumerate().map(|(n, cell)| (cell, site(row, n * step))));
-    }
-    // Between those of the last table.
-    placed.extend(headers.chain(presence).enumerate().map(|(n, cell)| (cell, site(ROWS[3], 2 * n + 1))));
-    placed
+    let pack = [blocks("pack.results.ram", 7), blocks("pack.hits.ram", 6)].concat();
+    // First site of each part of a row, and its cells.
+    let parts = [
+        (ROWS[0], 0, [filter(), blocks("matcher.survivors.fifo.ram", 2), index()].concat()),
+        (ROWS[1], 0, table("narrow$0", 13)),
+        (ROWS[1], 26, headers.chain(even_and_odd).chain(blocks("matcher.compare.patterns", 5)).collect()),
+        (ROWS[2], 0, [table("wide$0", 24), blocks("fetch.buffer.ram", 4)].concat()),
+        (ROWS[3], 0, table("narrow$1", 13)),
+        (ROWS[3], 28, pack),
+        (ROWS[3], 42, presence.collect()),
+    ];
+    let place = |(row, first, cells): (usize, usize, Vec<String>)| {
+        cells.into_iter().enumerate().map(move |(n, cell)| (cell, site(row, first + n)))
+    };
+    parts.into_iter().flat_map(place).collect()
 }
 
 /// Commands of yosys that give every block RAM of module `top`, flattened, its site. They fail where the netlist has
@@ -172,7 +164,7 @@ mod tests {
         }
         let of_row =
             |row: usize| placed.iter().filter(|(_, site)| site.contains(&format!("/Y{row}/"))).count();
-        assert_eq!(ROWS.map(of_row), [SITES, SITES, SITES, SITES / 2 + 20]);
+        assert_eq!(ROWS.map(of_row), [SITES, SITES - 1, SITES, 26 + 13 + 8]);
     }
 
     #[test]
