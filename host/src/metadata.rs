@@ -25,10 +25,13 @@ pub struct Metadata {
     /// the id. Of the headers that a packet satisfies the signatures hold, but those that one of them has with
     /// [`TAKES_AWAY`]: see [`settle`].
     pub headers: Vec<Vec<u32>>,
-    /// Entries of the signature headers that the card is not asked about: every signature that they mention waits for a pattern
-    /// without a presence bit.
+    /// Entries of the signature headers that the card is not asked about: every signature that they mention waits for a pattern.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "slots")]
     pub host_entries: Vec<Entry>,
+    /// The headers on the card that together let through every packet that one of those does whose signatures wait for presence
+    /// bits: a card sends these with a header alone. One of them may be there for this, and mentions nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub presence_gates: Vec<u32>,
     /// The rule groups that the card reports, ascending by number. A signature whose pattern is that of one is in one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rule_groups: Vec<RuleGroup>,
@@ -138,6 +141,11 @@ impl Metadata {
             }
         }
         Ok(all)
+    }
+
+    /// Number of signature headers that mention signatures.
+    pub fn headers_in_use(&self) -> usize {
+        self.headers.iter().filter(|mentions| !mentions.is_empty()).count()
     }
 
     /// Number of signature headers that the card is not asked about.

@@ -32,7 +32,7 @@ pub fn inspect(path: &Path) -> Result<String> {
         ("geometry".to_owned(), image.geometry().name.to_owned()),
         ("ACL rules".to_owned(), metadata.acl.len().to_string()),
         ("signatures".to_owned(), metadata.signatures.len().to_string()),
-        ("signature headers".to_owned(), metadata.headers.len().to_string()),
+        ("signature headers".to_owned(), metadata.headers_in_use().to_string()),
         ("signature headers off the card".to_owned(), metadata.host_headers().to_string()),
         ("commands".to_owned(), image.lines().len().to_string()),
     ];

@@ -25,7 +25,7 @@ pub fn does_not_fit(
     let left = fitted.placement.left();
     let mut rules = Vec::new();
     for &item in &left {
-        let origin = expanded.origin(&expanded.entries[item]);
+        let Some(origin) = expanded.origin(&expanded.entries[item]) else { continue };
         if rules.len() < RULES_NAMED && !rules.contains(origin) {
             rules.push(origin.clone());
         }

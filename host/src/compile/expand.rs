@@ -59,14 +59,14 @@ impl Expanded {
         Ok(expanded)
     }
 
-    /// Where the rule stands that an entry comes from; of signatures with one header the first.
-    pub fn origin(&self, entry: &Entry) -> &Origin {
+    /// Where the rule stands that an entry comes from; of signatures with one header the first. `None` for the presence gate.
+    pub fn origin(&self, entry: &Entry) -> Option<&Origin> {
         let id = entry.id as usize;
         match entry.kind {
-            Kind::Acl => &self.metadata.acl[id].origin,
+            Kind::Acl => Some(&self.metadata.acl[id].origin),
             Kind::Signature => {
-                let place = self.metadata.headers[id][0] & !TAKES_AWAY;
-                &self.metadata.signatures[place as usize].origin
+                let place = self.metadata.headers.get(id)?.first()? & !TAKES_AWAY;
+                Some(&self.metadata.signatures[place as usize].origin)
             }
         }
     }
@@ -79,7 +79,7 @@ impl Expanded {
             Some(relaxed) if !signature.bidirectional => count(&relaxed.condition, false),
             _ => count(&signature.condition, signature.bidirectional),
         });
-        let last = self.entries.last().map(|entry| self.origin(entry).clone());
+        let last = self.entries.last().and_then(|entry| self.origin(entry)).cloned();
         let entries = acl.chain(signatures).sum();
         let mut others = geometry::ALL.into_iter().map(|other| (other.name, room(other)));
         CompileError::NoRoom {

@@ -257,10 +257,13 @@ impl Numbers {
     }
 }
 
-/// Takes the entries that the card does not get out of those with numbers, and their likes out of `expanded`.
+/// Divides the entries with numbers, and their likes in `expanded`.
 fn divide_both(numbered: &mut Numbered, expanded: &mut Expanded) {
     let mut stayed = divide(&mut numbered.entries, &mut numbered.metadata).into_iter();
     expanded.entries.retain(|_| stayed.next().unwrap_or(true));
+    let gate = &numbered.entries[expanded.entries.len()..];
+    // No rule of `expanded` has its number.
+    expanded.entries.extend(gate.iter().map(|entry| Entry { id: u32::MAX, ..*entry }));
 }
 
 /// Entries (without number) of each number, for ACL rules and for signature headers, in order.

@@ -152,7 +152,7 @@ fn resources(
         evaluated: metadata.signatures.len() - metadata.refused(),
         patterns: with_pattern.iter().collect::<FxHashSet<_>>().len(),
         without_pattern: fast_patterns.count() - with_pattern.len(),
-        headers: metadata.headers.len(),
+        headers: metadata.headers_in_use(),
         headers_on_host: metadata.host_headers(),
         never: expanded.never.clone(),
         shadowed: expanded.shadowed,

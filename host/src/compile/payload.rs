@@ -11,7 +11,7 @@
 //! and a header list each: the card reports the number of the rules whose header holds, or nearly
 //! ([`mod@headers`]). A shorter pattern is reported for packets that satisfy any header.
 
-mod headers;
+pub(super) mod headers;
 mod wanted;
 mod window;
 mod worst;

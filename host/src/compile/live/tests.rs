@@ -249,25 +249,42 @@ fn a_large_set_changes_in_small_transactions() {
     follower.check(&mut random, 500);
 }
 
-/// A header leaves the card with the last signature that asks for no pattern, and comes back with the next one.
+/// A header leaves the card with the last signature that asks for no pattern, and comes back with the next one. In the place of
+/// one whose pattern has a presence bit there is a gate, if no other header is one.
 #[test]
 fn a_header_is_on_the_card_while_a_signature_needs_it_there() {
-    let rules = |with: bool| {
-        let mut text = "alert tcp any any -> any 80 (content:\"qz!xk7vj\"; sid:1;)\n".to_owned();
-        if with {
-            text += "alert tcp any any -> any 80 (dsize:3; sid:2;)\n";
-        }
+    let rules = |with: &[&str]| {
+        let rule = |(sid, options): (usize, &&str)| {
+            let header = if *options == "ttl:9" { "ip any any -> any any" } else { "tcp any any -> any 80" };
+            format!("alert {header} ({options}; sid:{sid};)\n")
+        };
+        let text: String = (1..).zip(with).map(rule).collect();
         parse_sources(&[Source::new("test.rules", text.as_bytes())], &BTreeMap::new()).unwrap()
     };
-    let mut live = Live::new(&rules(false), &LAB, &SEED).unwrap();
+    let (long, none, short, any) = ("content:\"qz!xk7vj\"", "dsize:3", "content:\"q\"", "ttl:9");
+    let mut live = Live::new(&rules(&[long]), &LAB, &SEED).unwrap();
     let mut engine = CpuEngine::new(&live.image().unwrap()).unwrap();
-    for with in [false, true, false, true] {
+    // Entries on the card, headers off it, the gates, and the headers of a packet to each of the ports.
+    let cases: [(&[&str], usize, usize, &[u32], [&[u32]; 2]); 8] = [
+        (&[long], 0, 1, &[], [&[0], &[]]),
+        (&[long, none], 1, 0, &[], [&[0], &[]]),
+        (&[long, short], 1, 1, &[1], [&[0, 1], &[]]),
+        (&[long, none, short], 1, 0, &[], [&[0], &[]]),
+        (&[short], 1, 1, &[1], [&[0, 1], &[]]),
+        (&[short, any], 1, 1, &[1], [&[0, 1], &[1]]),
+        (&[long, any], 1, 1, &[], [&[0, 1], &[1]]),
+        (&[long], 0, 1, &[], [&[0], &[]]),
+    ];
+    for (with, on_card, off_card, gates, ids) in cases {
         let update = live.update(&rules(with)).unwrap();
-        assert_eq!((live.places().0, update.metadata.host_headers()), (with.into(), (!with).into()));
-        assert_eq!(update.metadata.headers.len(), 1);
-        HostRules::new(&update.metadata).unwrap();
+        let metadata = &update.metadata;
+        assert_eq!((live.places().0, metadata.host_headers()), (on_card, off_card));
+        assert_eq!(metadata.presence_gates, gates);
+        let without_pattern = usize::from(with.contains(&any));
+        assert_eq!(metadata.headers_in_use(), 1 + without_pattern);
+        HostRules::new(metadata).unwrap();
         // The engine knows it in either place.
-        engine.update(&update.commands, Arc::clone(&update.metadata)).unwrap();
+        engine.update(&update.commands, Arc::clone(metadata)).unwrap();
         let mut answers = Answers::default();
         let vector = |port: u16| {
             let fields = [(fields::PROTO, 6), (fields::CLASS, 5), (fields::DPORT, u128::from(port))];
@@ -276,6 +293,9 @@ fn a_header_is_on_the_card_while_a_signature_needs_it_there() {
             )
         };
         engine.look_up_all(&[vector(80), vector(81)], &mut answers);
-        assert_eq!((answers.headers(0), answers.headers(1)), (&[0][..], &[][..]));
+        for (place, ids) in ids.into_iter().enumerate() {
+            let found: BTreeSet<u32> = answers.headers(place).iter().copied().collect();
+            assert_eq!(found, ids.iter().copied().collect(), "{with:?}, port {}", 80 + place);
+        }
     }
 }

@@ -49,22 +49,8 @@ impl<'a> Conditions<'a> {
         let mut numbers: Vec<u32> = headers.copied().collect();
         numbers.sort_unstable();
         numbers.dedup();
-        let mut cover: Vec<Entry> = Vec::new();
-        let mut is_wide = false;
         let entries = numbers.iter().filter_map(|number| self.by_header.get(number)).flatten();
-        for entry in entries {
-            let narrow = narrow(entry);
-            is_wide |= (narrow.src, narrow.dst) != (entry.src, entry.dst);
-            if cover.iter().any(|other| joined(other, &narrow) == *other) {
-                continue;
-            }
-            cover.retain(|other| joined(other, &narrow) != narrow);
-            cover.push(narrow);
-            if cover.len() > most {
-                join_closest(&mut cover);
-                is_wide = true;
-            }
-        }
+        let (mut cover, is_wide) = cover(entries.copied(), most);
         if cover.iter().any(|entry| size_log2(entry) >= ALL_LOG2) {
             cover.clear();
         }
@@ -73,6 +59,32 @@ impl<'a> Conditions<'a> {
         headers.sort_unstable();
         Cover { headers, is_wide }
     }
+}
+
+/// At most `most` conditions, without number and with no more than 32 bits of an address, that let through what any of the
+/// entries does; and whether they may let through more.
+pub fn cover<'a>(entries: impl IntoIterator<Item = &'a Entry>, most: usize) -> (Vec<Entry>, bool) {
+    let mut cover: Vec<Entry> = Vec::new();
+    let mut is_wide = false;
+    for entry in entries {
+        let narrow = narrow(entry);
+        is_wide |= (narrow.src, narrow.dst) != (entry.src, entry.dst);
+        if cover.iter().any(|other| lets_through(other, &narrow)) {
+            continue;
+        }
+        cover.retain(|other| !lets_through(&narrow, other));
+        cover.push(narrow);
+        if cover.len() > most {
+            join_closest(&mut cover);
+            is_wide = true;
+        }
+    }
+    (cover, is_wide)
+}
+
+/// Whether an entry lets through all that another one does.
+pub fn lets_through(entry: &Entry, other: &Entry) -> bool {
+    joined(entry, other) == *entry
 }
 
 /// Puts one condition in the place of those two whose cover lets through the least beyond them, and of all that it covers.
@@ -84,7 +96,7 @@ fn join_closest(cover: &mut Vec<Entry>) {
     };
     let Some((a, b)) = pairs.min_by(|one, other| cost(one).total_cmp(&cost(other))) else { return };
     let both = joined(&cover[a], &cover[b]);
-    cover.retain(|other| joined(other, &both) != both);
+    cover.retain(|other| !lets_through(&both, other));
     cover.push(both);
 }
 

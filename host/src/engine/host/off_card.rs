@@ -8,11 +8,16 @@ use crate::engine::cpu::{Found, HeaderSets};
 use crate::metadata::{Metadata, TAKES_AWAY};
 use crate::patterns::Lengths;
 
+/// Whether a pattern has a presence bit.
+pub struct IsShort(pub bool);
+
 /// Headers that are not on the card.
 #[derive(Debug)]
 pub struct OffCard {
     /// Some signature of theirs has a pattern that the card does not seek.
     has_rest: bool,
+    /// Some signature of theirs has a pattern with a presence bit.
+    has_short: bool,
     /// Made when the first packet asks for it: only a card needs it.
     sets: OnceLock<HeaderSets>,
     seed: u64,
@@ -20,34 +25,44 @@ pub struct OffCard {
 
 impl OffCard {
     /// Those of the metadata, `None` where there are none. `waits` says whether a signature is a candidate for its pattern alone,
-    /// `rest` which patterns of a header the card does not seek.
+    /// and whether that has a presence bit, `rest` which patterns of a header the card does not seek.
     ///
     /// # Errors
-    /// Where a header is unknown, or one of its signatures waits for no pattern: the card would have had to tell of it.
+    /// Where a header is unknown; where one of its signatures waits for no pattern, or for a presence bit without a gate: the card
+    /// would have had to tell of it.
     pub fn new(
         metadata: &Metadata,
-        waits: impl Fn(u32) -> bool,
+        waits: impl Fn(u32) -> Option<IsShort>,
         rest: &[Lengths],
         seed: u64,
     ) -> Result<Option<Self>, HostError> {
-        let mut has_rest = false;
+        let (mut has_rest, mut has_short) = (false, false);
+        let has_gate = !metadata.presence_gates.is_empty();
+        let count = metadata.headers.len();
+        if let Some(&id) = metadata.presence_gates.iter().find(|id| **id as usize >= count) {
+            return Err(HostError::UnknownHeader { id, count });
+        }
         // The entries of a header stand together.
         for entries in metadata.host_entries.chunk_by(|a, b| a.id == b.id) {
-            let (id, count) = (entries[0].id, metadata.headers.len());
+            let id = entries[0].id;
             let mentions = metadata.headers.get(id as usize).ok_or(HostError::UnknownHeader { id, count })?;
-            let mut places = mentions.iter().map(|mention| mention & !TAKES_AWAY);
-            if let Some(place) = places.find(|place| !waits(*place)) {
-                return Err(HostError::NotOnCard { sid: metadata.signatures[place as usize].sid });
+            for place in mentions.iter().map(|mention| mention & !TAKES_AWAY) {
+                match waits(place) {
+                    Some(IsShort(is_short)) if !is_short || has_gate => has_short |= is_short,
+                    _ => return Err(HostError::NotOnCard { sid: metadata.signatures[place as usize].sid }),
+                }
             }
             has_rest |= !rest[id as usize].is_empty();
         }
-        let off_card = Self { has_rest, sets: OnceLock::new(), seed };
+        let off_card = Self { has_rest, has_short, sets: OnceLock::new(), seed };
         Ok((!metadata.host_entries.is_empty()).then_some(off_card))
     }
 
     /// Whether they matter for a packet with a payload, in which the card found that.
     pub fn matter(&self, found: &Found<'_>) -> bool {
-        self.has_rest || !found.hits.is_empty()
+        self.has_rest
+            || !found.hits.is_empty()
+            || self.has_short && found.presence.iter().any(|word| *word != 0)
     }
 
     /// What looks them up; `metadata` is that which they were made of.

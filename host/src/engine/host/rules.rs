@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use wiresift_abi::c2h::PRESENCE_WORDS;
 
-use super::off_card::OffCard;
+use super::off_card::{IsShort, OffCard};
 use super::on_card::OnCard;
 use crate::metadata::{Mentions, Metadata, SignatureInfo};
 use crate::patterns::{Lengths, Pattern, Searcher};
@@ -71,7 +71,7 @@ pub enum HostError {
     },
     /// A header that the card is not asked about, and that no pattern of the card's leads to.
     #[error(
-        "the rule image asks the card nothing about a header of signature {sid}, which does not wait for its pattern"
+        "the rule image asks the card nothing about a header of signature {sid}, which does not wait for a pattern of the card's"
     )]
     NotOnCard {
         /// Its signature id.
@@ -270,7 +270,7 @@ impl HostRules {
         let with_bit = of_pattern.iter().filter(|(pattern, _)| on_card.has_bit(*pattern));
         let with_bit: FxHashSet<u32> = with_bit.map(|(_, place)| *place).collect();
         let waiting: FxHashSet<u32> = of_pattern.iter().map(|(_, place)| *place).collect();
-        let waits = |place| waiting.contains(&place) && !with_bit.contains(&place);
+        let waits = |place| waiting.contains(&place).then(|| IsShort(with_bit.contains(&place)));
         let off_card = OffCard::new(metadata, waits, &rest, seed)?;
         let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
         let has_prefilters = rules.iter().any(is_prefilter);

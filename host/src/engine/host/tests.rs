@@ -298,7 +298,7 @@ fn patterns_that_a_card_names_lead_to_the_same_decisions() {
     let mut engine = CpuEngine::new(&image).unwrap();
     let (mut searching, mut named) = (HostEngine::new(Arc::clone(&host)), HostEngine::new(host));
     let off_card: BTreeSet<u32> = metadata.host_entries.iter().map(|entry| entry.id).collect();
-    assert_eq!((off_card.len(), metadata.host_headers(), metadata.headers.len()), (3, 3, 4));
+    assert_eq!((off_card.len(), metadata.host_headers(), metadata.headers.len()), (4, 4, 5));
     let (mut matched, mut suspects) = (0, 0);
     for n in 0..400u32 {
         let payload: Vec<u8> = (0..n % 5)
@@ -378,8 +378,8 @@ fn headers_off_the_card_are_asked_where_a_pattern_was_found() {
     }
 }
 
-/// A header that the card should have been asked about: its signature asks for no pattern, or for one with a presence bit, or is
-/// taken away by it.
+/// A header that the card should have been asked about: its signature asks for no pattern, or is taken away by it, or waits for a
+/// presence bit and no gate stands for it.
 #[test]
 fn a_header_that_is_wrongly_off_the_card_is_an_error() {
     let list = [
@@ -389,7 +389,11 @@ fn a_header_that_is_wrongly_off_the_card_is_an_error() {
     ];
     let metadata = compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap().metadata;
     let entry = metadata.host_entries[0];
-    assert_eq!((metadata.host_entries.len(), &metadata.headers[entry.id as usize]), (1, &vec![0]));
+    assert_eq!((metadata.host_entries.len(), &metadata.headers[entry.id as usize]), (2, &vec![0]));
+    assert_eq!(
+        (metadata.headers.len(), metadata.headers_in_use(), &metadata.presence_gates),
+        (4, 3, &vec![3])
+    );
     let error = |metadata: Metadata| HostRules::new(&Arc::new(metadata)).err().map(|error| error.to_string());
     let with = |id: u32, mentions: &[u32]| {
         let mut metadata = Metadata { host_entries: vec![entry, Entry { id, ..entry }], ..metadata.clone() };
@@ -401,14 +405,17 @@ fn a_header_that_is_wrongly_off_the_card_is_an_error() {
         |place: u32| metadata.headers.iter().position(|mentions| mentions.contains(&place)).unwrap() as u32;
     let message = |sid: u32| {
         format!(
-            "the rule image asks the card nothing about a header of signature {sid}, which does not wait for its pattern"
+            "the rule image asks the card nothing about a header of signature {sid}, which does not wait for a pattern of the card's"
         )
     };
-    assert_eq!(with(header_of(1), &[]), Some(message(2)));
+    assert_eq!(with(header_of(1), &[]), None);
+    assert_eq!(error(Metadata { presence_gates: Vec::new(), ..metadata.clone() }), Some(message(2)));
+    let gate = "the rule image has an entry of signature header 4, and its metadata has 4";
+    assert_eq!(error(Metadata { presence_gates: vec![3, 4], ..metadata.clone() }).as_deref(), Some(gate));
     assert_eq!(with(header_of(2), &[]), Some(message(3)));
     assert_eq!(with(entry.id, &[TAKES_AWAY | 2]), Some(message(3)));
-    let unknown = "the rule image has an entry of signature header 3, and its metadata has 3";
-    assert_eq!(with(3, &[]).as_deref(), Some(unknown));
+    let unknown = "the rule image has an entry of signature header 5, and its metadata has 4";
+    assert_eq!(with(5, &[]).as_deref(), Some(unknown));
 }
 
 /// Rules for short patterns alone, and what a card says of a packet: its presence bits, by the contract.
