@@ -249,6 +249,10 @@ fn a_large_set_changes_in_small_transactions() {
     follower.check(&mut random, 500);
 }
 
+/// Options of the signatures, entries on the card, headers off it, its presence gates, and the headers of a packet to each of two
+/// ports.
+type Case<'a> = (&'a [&'a str], usize, usize, &'a [u32], [&'a [u32]; 2]);
+
 /// A header leaves the card with the last signature that asks for no pattern, and comes back with the next one. In the place of
 /// one whose pattern has a presence bit there is a gate, if no other header is one.
 #[test]
@@ -264,8 +268,7 @@ fn a_header_is_on_the_card_while_a_signature_needs_it_there() {
     let (long, none, short, any) = ("content:\"qz!xk7vj\"", "dsize:3", "content:\"q\"", "ttl:9");
     let mut live = Live::new(&rules(&[long]), &LAB, &SEED).unwrap();
     let mut engine = CpuEngine::new(&live.image().unwrap()).unwrap();
-    // Entries on the card, headers off it, the gates, and the headers of a packet to each of the ports.
-    let cases: [(&[&str], usize, usize, &[u32], [&[u32]; 2]); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[long], 0, 1, &[], [&[0], &[]]),
         (&[long, none], 1, 0, &[], [&[0], &[]]),
         (&[long, short], 1, 1, &[1], [&[0, 1], &[]]),
