@@ -148,7 +148,11 @@ pub fn answer_by(packet: &[u8], tables: u64) -> (Option<u32>, Flags, Vec<u32>) {
     // FNV-1a, 64 bits.
     let hash = fnv(0xcbf2_9ce4_8422_2325 ^ tables, packet);
     let acl = (!hash.is_multiple_of(5)).then_some((hash >> 7) as u32 & 0xf_ffff);
-    let flags = Flags(if hash & 64 == 0 { 0 } else { Flags::TUNNEL | Flags::DEFER });
+    let flags = Flags(match (hash & 64 != 0, hash >> 50 & 7) {
+        (true, _) => Flags::TUNNEL | Flags::DEFER,
+        (false, 0) => Flags::OVERFLOW,
+        (false, _) => 0,
+    });
     let ids = (0..(hash >> 33) % 7).map(|n| (hash >> (28 + n)) as u32 & 0xf_ffff).collect();
     (acl, flags, ids)
 }

@@ -263,7 +263,7 @@ impl<T: Transport> CardDevice<T> {
         }
         self.left.overflow += u64::from(verdict.flags.0 & Flags::OVERFLOW != 0);
         // Where patterns are missing, nothing leads to the headers that the card is not asked about.
-        if verdict.flags.0 & (Flags::DEFER | Flags::CUT | Flags::OVERFLOW) != 0 {
+        if verdict.flags.0 & Flags::HOST_DECIDES != 0 {
             self.left.deferred += u64::from(verdict.flags.0 & Flags::DEFER != 0);
             self.left.cut += u64::from(verdict.flags.0 & Flags::CUT != 0);
             let pending = &mut self.batches[at];

@@ -378,6 +378,30 @@ fn headers_off_the_card_are_asked_where_a_pattern_was_found() {
     }
 }
 
+/// A pattern that the host seeks itself leads to a header off the card without a word of the card's.
+#[test]
+fn headers_off_the_card_are_asked_for_patterns_that_the_host_seeks() {
+    let list = [("tcp any any -> any 80", RuleClass::ExactOnHost, contents(&[b"\0\0\0\0"]))];
+    let Compiled { image, metadata, .. } =
+        compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap();
+    assert_eq!(
+        (metadata.host_headers(), metadata.rule_groups.len(), metadata.presence_gates.len()),
+        (1, 0, 0)
+    );
+    let mut host = HostEngine::new(Arc::new(HostRules::new(&Arc::new(metadata)).unwrap()));
+    host.fix_rules();
+    let mut engine = CpuEngine::new(&image).unwrap();
+    for (port, payload, expected) in
+        [(80, &b"--\0\0\0\0--"[..], 1), (81, b"\0\0\0\0", 0), (80, b"\0\0\0", 0), (80, b"", 0)]
+    {
+        let packet = tcp(1, 2, [1000, port], 0x18, payload);
+        engine.classify(std::iter::once(&packet[..]), |packet, headed| {
+            let headed = Headed { headers: &[], found: Some(Found::default()), ..*headed };
+            assert_eq!(host.decide(packet, 0, &headed).signatures.len(), expected, "{port} {payload:?}");
+        });
+    }
+}
+
 /// A header that the card should have been asked about: its signature asks for no pattern, or is taken away by it, or waits for a
 /// presence bit and no gate stands for it.
 #[test]
@@ -426,6 +450,9 @@ fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_heade
     let Compiled { image, mut metadata, .. } =
         compile::compile(&rules(&list), &LINE, &Options { seed: Some(1) }).unwrap();
     assert_eq!(metadata.short_patterns, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    // Their header is off the card, and a gate stands there.
+    let off_card = metadata.host_entries[0].id;
+    assert_eq!((metadata.host_headers(), metadata.presence_gates.len()), (1, 1));
     // In all words of a record.
     let bit_of = [0, 33, 64, 95];
     metadata.short_patterns = bit_of.into_iter().zip(0..).collect();
@@ -455,7 +482,11 @@ fn presence_bits_lead_to_what_the_search_finds_and_no_candidate_comes_of_a_heade
                 presence[usize::from(bit / 32)] |= 1 << (bit % 32);
             }
             let found = Some(Found { hits: &[], presence });
-            let decision = named.decide(packet, 0, &Headed { found, ..*headed });
+            let headers: Vec<u32> =
+                headed.headers.iter().copied().filter(|header| *header != off_card).collect();
+            // As a card that sends presence bits with a header alone.
+            let found = found.filter(|_| !headers.is_empty()).or(Some(Found::default()));
+            let decision = named.decide(packet, 0, &Headed { headers: &headers, found, ..*headed });
             assert_eq!(decision, expected, "{payload:02x?}");
             matched += expected.signatures.len();
             in_header += usize::from(is_in(packet, texts[1]) && !is_in(&payload, texts[1]));
