@@ -12,7 +12,6 @@
 use rustc_hash::FxHashSet;
 use wiresift_abi::entry::{Entry, Kind};
 
-use super::expand::IDS;
 use super::payload::headers::{cover, lets_through};
 use crate::engine::host::sought_pattern;
 use crate::metadata::{Metadata, TAKES_AWAY};
@@ -24,7 +23,6 @@ const GATE_ENTRIES_MAX: usize = 4;
 /// says which patterns have presence bits; adds those of a presence gate. Says of each entry that there was, in order, whether
 /// it stayed.
 pub fn divide(entries: &mut Vec<Entry>, metadata: &mut Metadata) -> Vec<bool> {
-    let has_number_left = metadata.headers.len() < IDS;
     let first = metadata.short_patterns.iter().map(|(_, place)| &metadata.signatures[*place as usize]);
     let short: FxHashSet<(&[u8], bool)> =
         first.filter_map(sought_pattern).map(|pattern| (pattern.bytes, pattern.nocase)).collect();
@@ -34,7 +32,7 @@ pub fn divide(entries: &mut Vec<Entry>, metadata: &mut Metadata) -> Vec<bool> {
     };
     let needs_gate: Vec<bool> =
         metadata.headers.iter().map(|mentions| mentions.iter().any(has_bit)).collect();
-    let asks_card = |mention: &u32| pattern(mention).is_none() || !has_number_left && has_bit(mention);
+    let asks_card = |mention: &u32| pattern(mention).is_none();
     let on_card: Vec<bool> = metadata.headers.iter().map(|mentions| mentions.iter().any(asks_card)).collect();
     let stays = |entry: &Entry| entry.kind == Kind::Acl || on_card[entry.id as usize];
     let stayed = entries.iter().map(stays).collect();

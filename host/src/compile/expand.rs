@@ -53,8 +53,10 @@ impl Expanded {
             return Err(expanded.no_room(rules, geometry));
         }
         let headers = expanded.metadata.headers.len();
-        if headers > IDS {
-            return Err(CompileError::TooManyIds { what: "signature headers", count: headers, limit: IDS });
+        // One number is for the presence gate.
+        let limit = IDS - 1;
+        if headers > limit {
+            return Err(CompileError::TooManyIds { what: "signature headers", count: headers, limit });
         }
         Ok(expanded)
     }

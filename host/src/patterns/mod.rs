@@ -65,8 +65,7 @@ pub struct Pattern<'a> {
     pub nocase: bool,
 }
 
-/// Of which lengths patterns are sought. Where none of the shortest is of use, a search is rid of them from the start: they
-/// cost it as much as all others.
+/// Of which lengths patterns are sought: each is a search of its own, which is left out where none of its patterns is of use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lengths(u8);
 

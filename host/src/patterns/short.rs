@@ -155,8 +155,8 @@ fn first_bits(count: usize) -> u64 {
 
 /// Patterns of two bytes.
 ///
-/// Where few bytes begin one and few end one, places between such bytes are all that is looked at: that takes a tenth of the
-/// work of looking up every pair, which is left for blocks with many such places.
+/// Where few bytes begin one and few end one, places between such bytes are all that is looked at. Every pair is looked up
+/// in blocks with many such places.
 #[derive(Clone, Debug)]
 pub struct Pairs {
     /// The pairs, one bit each; empty if there are none.
@@ -170,7 +170,7 @@ pub struct Pairs {
 
 /// Share of all pairs that the first and second bytes may make up where places between them are looked for first.
 const ENDS_SHARE: f64 = 0.125;
-/// Places of a block that are looked at one by one at most: as many as cost less than all at once.
+/// Places of a block that are looked at one by one at most; a guess of how many cost less than all at once.
 const FEW_PLACES: u32 = 8;
 
 /// Pairs still wanted in a payload.

@@ -58,7 +58,6 @@ pub struct HostEngine {
     headers: Vec<u32>,
     marks: Marks,
     candidates: Vec<u32>,
-    reported: Reported,
     counts: Counts,
     blind: Blind,
     /// Flows are followed: some rule asks for them, or a later one may.
@@ -73,13 +72,6 @@ struct Marks {
     headers: Vec<u32>,
     /// By signature: it is among the candidates.
     candidates: Vec<u32>,
-}
-
-/// Signatures that a decision names: gathered here, so that it is made once, of the size that it has.
-#[derive(Debug, Default)]
-struct Reported {
-    matched: Vec<u32>,
-    suspects: Vec<u32>,
 }
 
 /// What was done.
@@ -108,7 +100,6 @@ impl HostEngine {
             headers: Vec::new(),
             marks: Marks::default(),
             candidates: Vec::new(),
-            reported: Reported::default(),
             counts: Counts::default(),
             blind: Blind::default(),
             follows_flows: true,
@@ -206,23 +197,18 @@ impl HostEngine {
             is_over_budget: false,
         };
         self.scratch.begin();
-        let Reported { matched, suspects } = &mut self.reported;
-        matched.clear();
-        suspects.clear();
         for &place in &self.candidates {
             let rule = &rules.rules[place as usize];
             if matches!(rule.kind, Kind::Verified { .. }) {
                 self.counts.verified += 1;
             }
             match verification.verdict(place, rule, &mut self.scratch, &mut self.thresholds) {
-                Verdict::Matches => matched.push(place),
-                Verdict::Suspect => suspects.push(place),
+                Verdict::Matches => decision.signatures.push(place),
+                Verdict::Suspect => decision.suspects.push(place),
                 Verdict::Nothing => {}
             }
         }
         self.counts.over_budget += u64::from(verification.is_over_budget);
-        decision.signatures.clone_from(matched);
-        decision.suspects.clone_from(suspects);
         if !decision.suspects.is_empty() {
             decision.flags.0 |= Flags::SUSPECT;
         }

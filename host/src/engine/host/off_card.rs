@@ -3,13 +3,12 @@
 
 use std::sync::OnceLock;
 
+use rustc_hash::FxHashMap;
+
 use super::rules::HostError;
 use crate::engine::cpu::{Found, HeaderSets};
 use crate::metadata::{Metadata, TAKES_AWAY};
 use crate::patterns::Lengths;
-
-/// Whether a pattern has a presence bit.
-pub struct IsShort(pub bool);
 
 /// Headers that are not on the card.
 #[derive(Debug)]
@@ -24,15 +23,15 @@ pub struct OffCard {
 }
 
 impl OffCard {
-    /// Those of the metadata, `None` where there are none. `waits` says whether a signature is a candidate for its pattern alone,
-    /// and whether that has a presence bit, `rest` which patterns of a header the card does not seek.
+    /// Those of the metadata, `None` where there are none. `waiting` are the signatures that are candidates for their pattern
+    /// alone, and whether that has a presence bit, `rest` which patterns of a header the card does not seek.
     ///
     /// # Errors
     /// Where a header is unknown; where one of its signatures waits for no pattern, or for a presence bit without a gate: the card
     /// would have had to tell of it.
     pub fn new(
         metadata: &Metadata,
-        waits: impl Fn(u32) -> Option<IsShort>,
+        waiting: &FxHashMap<u32, bool>,
         rest: &[Lengths],
         seed: u64,
     ) -> Result<Option<Self>, HostError> {
@@ -47,8 +46,8 @@ impl OffCard {
             let id = entries[0].id;
             let mentions = metadata.headers.get(id as usize).ok_or(HostError::UnknownHeader { id, count })?;
             for place in mentions.iter().map(|mention| mention & !TAKES_AWAY) {
-                match waits(place) {
-                    Some(IsShort(is_short)) if !is_short || has_gate => has_short |= is_short,
+                match waiting.get(&place) {
+                    Some(is_short) if !is_short || has_gate => has_short |= is_short,
                     _ => return Err(HostError::NotOnCard { sid: metadata.signatures[place as usize].sid }),
                 }
             }

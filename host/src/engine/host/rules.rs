@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use wiresift_abi::c2h::PRESENCE_WORDS;
 
-use super::off_card::{IsShort, OffCard};
+use super::off_card::OffCard;
 use super::on_card::OnCard;
 use crate::metadata::{Mentions, Metadata, SignatureInfo};
 use crate::patterns::{Lengths, Pattern, Searcher};
@@ -69,9 +69,10 @@ pub enum HostError {
         /// How many there are.
         count: usize,
     },
-    /// A header that the card is not asked about, and that no pattern of the card's leads to.
+    /// A header that the card is not asked about, of a signature that waits for no pattern, or for a presence bit that the card does
+    /// not send.
     #[error(
-        "the rule image asks the card nothing about a header of signature {sid}, which does not wait for a pattern of the card's"
+        "the rule image asks the card nothing about a header of signature {sid}, and nothing else leads to it"
     )]
     NotOnCard {
         /// Its signature id.
@@ -267,11 +268,8 @@ impl HostRules {
                 return Err(HostError::NoGroup { sid: metadata.signatures[*place as usize].sid });
             }
         }
-        let with_bit = of_pattern.iter().filter(|(pattern, _)| on_card.has_bit(*pattern));
-        let with_bit: FxHashSet<u32> = with_bit.map(|(_, place)| *place).collect();
-        let waiting: FxHashSet<u32> = of_pattern.iter().map(|(_, place)| *place).collect();
-        let waits = |place| waiting.contains(&place).then(|| IsShort(with_bit.contains(&place)));
-        let off_card = OffCard::new(metadata, waits, &rest, seed)?;
+        let waiting = of_pattern.iter().map(|(pattern, place)| (*place, on_card.has_bit(*pattern)));
+        let off_card = OffCard::new(metadata, &waiting.collect(), &rest, seed)?;
         let is_prefilter = |rule: &Rule| matches!(rule.kind, Kind::Verified { is_prefilter: true, .. });
         let has_prefilters = rules.iter().any(is_prefilter);
         let verified = rules.iter().filter(|rule| matches!(rule.kind, Kind::Verified { .. })).count();

@@ -429,7 +429,7 @@ fn a_header_that_is_wrongly_off_the_card_is_an_error() {
         |place: u32| metadata.headers.iter().position(|mentions| mentions.contains(&place)).unwrap() as u32;
     let message = |sid: u32| {
         format!(
-            "the rule image asks the card nothing about a header of signature {sid}, which does not wait for a pattern of the card's"
+            "the rule image asks the card nothing about a header of signature {sid}, and nothing else leads to it"
         )
     };
     assert_eq!(with(header_of(1), &[]), None);
