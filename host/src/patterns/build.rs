@@ -1,27 +1,26 @@
-//! Which grams of each pattern the filters and buckets hold.
+//! Which bytes of each pattern the filters and buckets hold.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::background::Background;
-use super::buckets::{BucketHash, Buckets, Entry, RECORDS_MAX, RUN, SPLIT, SplitHash};
+use super::buckets::{BucketHash, Buckets, Entry, Key, RECORDS_MAX, RUN, window};
 use super::crowd::Crowds;
 use super::filter::{Gram, Long, Medium};
 use super::runs::{Runs, only};
 use super::short::{Pairs, Singles};
 use super::verify::{Record, Texts};
-use super::{LongBuckets, MediumBuckets, Pattern, Searcher};
+use super::{MediumBuckets, Pattern, Searcher};
 use crate::engine::cpu::Chosen;
 
-/// Patterns that a bucket holds at most. One of grams of long patterns may have as many entries more as there are
-/// deltas, which lead to a split.
+/// Patterns that a bucket holds at most.
 pub const BUCKET_ENTRIES: u8 = 8;
 /// Shortest pattern of the filter that is asked at every fourth place: four grams a byte apart.
 pub const LONG: usize = 7;
 /// Places that a long pattern's grams can begin at, of which the rarest are taken, at most.
 const WINDOWS_MAX: usize = 256;
-/// What an entry more in a bucket costs, beside the rate at which its gram is met.
+/// What an entry more in a bucket costs, beside the rate at which its bytes are met.
 const CROWDED: f32 = 1e-7;
 
 /// A text with its number.
@@ -59,10 +58,10 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
     long.sort_by_key(|text| text.folded.len());
     let medium = PlacedMedium::new(&medium, &background, &mut records, &mut random);
     let (runs, run_bytes) = Runs::new(&texts, &runs);
-    let long = Placed::new(&long, &run_bytes, &background, &mut records, &mut random);
+    let long = PlacedLong::new(&long, &run_bytes, &background, &mut records, &mut random);
     let medium_filter = medium.filter(&mut random);
-    let mut long_filter = Long::new(long.grams.grams.len(), &mut random);
-    long.grams.grams.iter().for_each(|(gram, _)| long_filter.insert(*gram));
+    let mut long_filter = Long::new(long.grams.len(), &mut random);
+    long.grams.iter().for_each(|gram| long_filter.insert(*gram));
     let crowds = Crowds::new(&texts, &records.crowd);
     Searcher {
         chosen,
@@ -71,17 +70,9 @@ pub fn build(patterns: &[Pattern<'_>], seed: u64, chosen: Chosen) -> Searcher {
         singles: Singles::new(singles),
         pairs: Pairs::new(pairs),
         medium: medium_filter,
-        medium_buckets: MediumBuckets {
-            four: medium.four.buckets(),
-            front: medium.front.buckets(),
-            back: medium.back.buckets(),
-        },
+        medium_buckets: MediumBuckets(medium.0.each_ref().map(Filling::buckets)),
         long: long_filter,
-        long_buckets: LongBuckets {
-            grams: long.grams.buckets(),
-            splits: long.splits.buckets(),
-            split: long.split,
-        },
+        windows: long.windows.buckets(),
         runs,
         records: records.records,
         crowds,
@@ -147,41 +138,40 @@ impl Records {
 struct Filling {
     hash: BucketHash,
     used: Vec<u8>,
-    grams: Vec<(Gram, Entry)>,
+    keys: Vec<(Key, Entry)>,
 }
 
 impl Filling {
     fn new(entries: usize, random: &mut ChaCha8Rng) -> Self {
         let hash = BucketHash::new(entries, random);
-        Self { hash, used: vec![0; hash.buckets()], grams: Vec::with_capacity(entries) }
+        Self { hash, used: vec![0; hash.buckets()], keys: Vec::with_capacity(entries) }
     }
 
-    fn used(&self, gram: Gram) -> u8 {
-        self.used[self.hash.slot(gram).bucket]
+    fn used(&self, key: Key) -> u8 {
+        self.used[self.hash.slot(key).bucket]
     }
 
-    fn push(&mut self, gram: Gram, entry: Entry) {
-        self.used[self.hash.slot(gram).bucket] += 1;
-        self.grams.push((gram, entry));
+    fn push(&mut self, key: Key, entry: Entry) {
+        self.used[self.hash.slot(key).bucket] += 1;
+        self.keys.push((key, entry));
     }
 
     fn buckets(&self) -> Buckets {
-        Buckets::new(self.hash, &self.grams)
+        Buckets::new(self.hash, &self.keys)
     }
 }
 
 /// Where patterns of three to six bytes are: by one gram for each parity of their place.
-struct PlacedMedium {
-    four: Filling,
-    front: Filling,
-    back: Filling,
-}
+struct PlacedMedium([Filling; 3]);
 
 /// Which of the buckets of shorter patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
+    /// By the gram.
     Four,
+    /// By its first three bytes.
     Front,
+    /// By its last three.
     Back,
 }
 
@@ -189,8 +179,8 @@ enum Kind {
 #[derive(Clone, Copy, Debug)]
 struct Way {
     kind: Kind,
-    /// The gram, or three bytes of it in the upper ones.
-    gram: Gram,
+    /// The gram, or three bytes of it.
+    bytes: u32,
     /// As in the entry: one for a gram that begins with the pattern.
     delta: u32,
     rate: f32,
@@ -206,11 +196,9 @@ impl PlacedMedium {
         let count = |least: usize, most: usize| {
             texts.iter().filter(|text| (least..=most).contains(&text.folded.len())).count()
         };
-        let mut placed = Self {
-            four: Filling::new(2 * count(5, LONG - 1) + count(4, 4), random),
-            front: Filling::new(count(3, LONG - 1), random),
-            back: Filling::new(count(3, LONG - 1), random),
-        };
+        let four = 2 * count(5, LONG - 1) + count(4, 4);
+        let three = count(3, LONG - 1);
+        let mut placed = Self([four, three, three].map(|entries| Filling::new(entries, random)));
         for text in texts {
             let Some(record) = records.add(text, 0) else { continue };
             let placed = ways(&text.folded, background).map(|ways| placed.place(&ways, record));
@@ -222,30 +210,22 @@ impl PlacedMedium {
         placed
     }
 
-    fn filling(&mut self, kind: Kind) -> &mut Filling {
-        match kind {
-            Kind::Four => &mut self.four,
-            Kind::Front => &mut self.front,
-            Kind::Back => &mut self.back,
-        }
-    }
-
     /// Takes the cheapest of the ways whose buckets have room; false if there is none.
     fn place(&mut self, ways: &[Way], record: u32) -> bool {
         let cost = |way: &Way, used: u8| (used < BUCKET_ENTRIES).then_some((*way, cost(way.rate, used)));
-        let open = ways.iter().filter_map(|way| cost(way, self.filling(way.kind).used(way.gram)));
+        let open = ways.iter().filter_map(|way| cost(way, self.0[way.kind as usize].used(way.bytes.into())));
         let Some((way, _)) = open.min_by(|(_, a), (_, b)| a.total_cmp(b)) else { return false };
-        self.filling(way.kind).push(way.gram, Entry { record, delta: way.delta });
+        self.0[way.kind as usize].push(way.bytes.into(), Entry { record, delta: way.delta });
         true
     }
 
     fn filter(&self, random: &mut ChaCha8Rng) -> Medium {
-        let grams = |filling: &Filling| filling.grams.iter().map(|(gram, _)| *gram).collect::<Vec<_>>();
-        let (four, front, back) = (grams(&self.four), grams(&self.front), grams(&self.back));
+        let keys = |filling: &Filling| filling.keys.iter().map(|(key, _)| *key as u32).collect::<Vec<_>>();
+        let [four, front, back] = self.0.each_ref().map(keys);
         let mut medium = Medium::new(four.len() + front.len() + back.len(), random);
         four.iter().for_each(|gram| medium.insert(*gram));
-        front.iter().for_each(|gram| medium.insert_front(gram >> 8));
-        back.iter().for_each(|gram| medium.insert_back(*gram));
+        front.iter().for_each(|bytes| medium.insert_front(*bytes));
+        back.iter().for_each(|bytes| medium.insert_back(bytes << 8));
         medium
     }
 }
@@ -264,27 +244,29 @@ fn ways(folded: &[u8], background: &Background) -> [Vec<Way>; 2] {
         for (kind, from, count) in kinds {
             if let Some(bytes) = from.and_then(|from| folded.get(from..from + count)) {
                 let rate = background.rate(bytes);
-                ways[delta % 2].push(Way { kind, gram: gram(bytes), delta: delta as u32, rate });
+                ways[delta % 2].push(Way {
+                    kind,
+                    bytes: little_endian(bytes) as u32,
+                    delta: delta as u32,
+                    rate,
+                });
             }
         }
     }
     ways
 }
 
-/// Where longer patterns are: by four neighbouring grams each. Patterns that share a gram with too many others are
-/// split by the seven bytes of all four: their grams lead there.
-struct Placed {
-    grams: Filling,
-    splits: Filling,
-    /// Grams that lead to the splits, with their deltas.
-    leading: FxHashSet<(Gram, u32)>,
-    split: SplitHash,
+/// Where longer patterns are: by four neighbouring grams in the filter, and the seven bytes that these cover, a *window*,
+/// in the buckets.
+struct PlacedLong {
+    grams: Vec<Gram>,
+    windows: Filling,
 }
 
-/// Grams of a long pattern.
+/// Grams of a window.
 const GRAMS: usize = 4;
 
-impl Placed {
+impl PlacedLong {
     fn new(
         texts: &[Text<'_>],
         run_bytes: &[u8],
@@ -292,81 +274,50 @@ impl Placed {
         records: &mut Records,
         random: &mut ChaCha8Rng,
     ) -> Self {
-        let mut placed = Self {
-            grams: Filling::new(GRAMS * texts.len() + run_bytes.len(), random),
-            // Few patterns of real sets are split.
-            splits: Filling::new(texts.len() / 8, random),
-            leading: FxHashSet::default(),
-            split: SplitHash::new(random),
-        };
+        let mut placed =
+            Self { grams: Vec::new(), windows: Filling::new(texts.len() + run_bytes.len(), random) };
         for byte in run_bytes {
-            placed.grams.push(gram(&[*byte; GRAMS]), Entry { record: RUN, delta: 0 });
+            placed.push(&[*byte; LONG], Entry { record: RUN, delta: 0 });
         }
-        let mut grams: Vec<(Gram, f32)> = Vec::new();
+        let mut rates: Vec<f32> = Vec::new();
         for text in texts {
-            grams.clear();
-            let windows = text.folded.windows(GRAMS).take(WINDOWS_MAX + GRAMS - 1);
-            grams.extend(windows.map(|window| (gram(window), background.rate(window))));
-            let places = grams.windows(GRAMS).enumerate().flat_map(|(at, grams)| {
-                let direct = placed.cost(grams).map(|cost| (at, false, cost));
-                let split = placed.cost_split(grams, placed.split.of(&text.folded[at..]));
-                direct.into_iter().chain(split.map(|cost| (at, true, cost)))
+            let grams = text.folded.windows(GRAMS).take(WINDOWS_MAX + GRAMS - 1);
+            rates.clear();
+            rates.extend(grams.map(|gram| background.rate(gram)));
+            // A gram that passes costs a look at its windows; the bucket of a window is seldom reached in vain.
+            let costs = text.folded.windows(LONG).zip(rates.windows(GRAMS)).map(|(bytes, rates)| {
+                let used = placed.windows.used(window_of(bytes));
+                let cost = rates.iter().sum::<f32>() + CROWDED * f32::from(used);
+                if used < BUCKET_ENTRIES { cost } else { f32::INFINITY }
             });
-            let best = places.min_by(|(.., a), (.., b)| a.total_cmp(b));
-            let Some((at, split, _)) = best else {
+            let best = costs.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+            let Some((at, _)) = best.filter(|(_, cost)| cost.is_finite()) else {
                 records.crowd.push(text.number);
                 continue;
             };
             let Some(record) = records.add(text, at) else { continue };
-            for (delta, (gram, _)) in (0..).zip(&grams[at..at + GRAMS]) {
-                if !split {
-                    placed.grams.push(*gram, Entry { record, delta });
-                } else if placed.leading.insert((*gram, delta)) {
-                    placed.grams.push(*gram, Entry { record: SPLIT, delta });
-                }
-            }
-            if split {
-                placed.splits.push(placed.split.of(&text.folded[at..]), Entry { record, delta: 0 });
-            }
+            placed.push(&text.folded[at..at + LONG], Entry { record, delta: 0 });
         }
         placed
     }
 
-    /// What entries for four grams cost together; `None` if a bucket would hold too many.
-    fn cost(&self, grams: &[(Gram, f32)]) -> Option<f32> {
-        let bucket = |gram| self.grams.hash.slot(gram).bucket;
-        grams.iter().enumerate().try_fold(0.0, |sum, (at, (gram, rate))| {
-            let own = grams[..at].iter().filter(|(other, _)| bucket(*other) == bucket(*gram)).count();
-            let used = self.grams.used(*gram) + own as u8;
-            (used < BUCKET_ENTRIES).then_some(sum + cost(*rate, used))
-        })
-    }
-
-    /// As [`Self::cost`] if the grams lead to an entry in a split.
-    fn cost_split(&self, grams: &[(Gram, f32)], window: Gram) -> Option<f32> {
-        let bucket = |gram| self.grams.hash.slot(gram).bucket;
-        let in_split = self.splits.used(window);
-        let first = (in_split < BUCKET_ENTRIES).then_some(0.0);
-        grams.iter().enumerate().try_fold(first?, |sum, (at, (gram, rate))| {
-            let new = |at: usize| !self.leading.contains(&(grams[at].0, at as u32));
-            let own = (0..at).filter(|other| new(*other) && bucket(grams[*other].0) == bucket(*gram)).count();
-            let used = self.grams.used(*gram) + own as u8;
-            let room = !new(at) || used < BUCKET_ENTRIES + GRAMS as u8;
-            room.then_some(sum + cost(*rate, used + in_split + 2))
-        })
+    fn push(&mut self, bytes: &[u8], entry: Entry) {
+        self.grams.extend(bytes.windows(GRAMS).map(|gram| little_endian(gram) as Gram));
+        self.windows.push(window_of(bytes), entry);
     }
 }
 
-/// What an entry costs for a gram that is met at that rate, in a bucket with others.
+/// The key of seven bytes.
+fn window_of(bytes: &[u8]) -> Key {
+    window(little_endian(bytes))
+}
+
+/// What an entry costs for bytes that are met at that rate, in a bucket with others.
 fn cost(rate: f32, others: u8) -> f32 {
     (rate + CROWDED) * f32::from(others + 2)
 }
 
-/// A gram; one of three bytes lacks the lowest one.
-fn gram(bytes: &[u8]) -> Gram {
-    match *bytes {
-        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
-        [a, b, c] => u32::from_le_bytes([0, a, b, c]),
-        _ => 0,
-    }
+/// At most eight bytes, the first one lowest.
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }

@@ -9,18 +9,19 @@
 //! | 3 to 6 | the filter sees the four bytes at every second place ([`filter`]); two neighbouring grams of a pattern, or what it has of them, are in it |
 //! | 7 and more | the filter sees the four bytes at every fourth place; four neighbouring grams of a pattern are in it |
 //!
-//! A *gram* is four neighbouring bytes of the payload in lower case. A place whose
-//! gram passes the filter *survives* and leads to a bucket of entries ([`buckets`]), each a pattern and where its gram
-//! lies in it; there eight bytes are compared, then the whole pattern ([`verify`]). Which grams of a pattern are used is
-//! chosen when the searcher is built: the rarest ones in usual traffic ([`background`]), as long as their buckets
-//! have room ([`build`]).
+//! A *gram* is four neighbouring bytes of the payload in lower case; a *window* the seven bytes that four neighbouring
+//! grams cover. A place whose gram passes the filter *survives* ([`survivors`]) and leads to buckets ([`buckets`]): those of
+//! shorter patterns by the gram or three bytes of it, those of longer ones by each window that has the gram. An entry
+//! there is a pattern and where the gram lies in it; eight bytes are compared, then the whole pattern ([`verify`]). Which bytes of
+//! a pattern are used is chosen when the searcher is built: the rarest ones in usual traffic ([`background`]), as long
+//! as their buckets have room ([`build`]).
 //!
 //! # Worst case
 //!
 //! For a payload of `n` bytes, whatever they are:
 //! - At most `n / 2` places survive in the filter of the shorter patterns, each with three buckets; `n / 4` in the other,
-//!   each with one bucket and four splits of it. A bucket names at most [`build::BUCKET_ENTRIES`] patterns: together at
-//!   most `22 n` comparisons of eight bytes.
+//!   each with four. A bucket names at most [`build::BUCKET_ENTRIES`] patterns: together at most `20 n` comparisons of
+//!   eight bytes, and as many of a pattern's last eight.
 //! - Comparisons of whole patterns that fail cost a pattern at most `n` bytes and twice its length; then it is sought
 //!   once in linear time ([`verify`]). They are at most as many as the comparisons above.
 //! - Runs of one byte are measured where one of their grams survives, each once ([`runs`]).
@@ -39,6 +40,7 @@ mod runs;
 mod scratch;
 mod short;
 mod simd;
+mod survivors;
 mod verify;
 
 #[cfg(test)]
@@ -47,13 +49,13 @@ mod tests;
 use std::ops::BitOrAssign;
 
 use crate::engine::cpu::Chosen;
-use buckets::{Buckets, SplitHash};
+use buckets::Buckets;
 use crowd::Crowds;
 use filter::{Long, Medium};
 use runs::Runs;
 use scratch::CHUNK;
 pub use scratch::Scratch;
-use short::{BLOCK, Pairs, Settled, Singles};
+use short::{Pairs, Settled, Singles};
 use verify::{Record, Texts};
 
 /// A pattern to seek.
@@ -119,32 +121,17 @@ pub struct Searcher {
     medium: Medium,
     medium_buckets: MediumBuckets,
     long: Long,
-    long_buckets: LongBuckets,
+    /// Longer patterns by their windows.
+    windows: Buckets,
     runs: Runs,
     records: Vec<Record>,
     crowds: Crowds,
 }
 
 /// Buckets of patterns of 3 to 6 bytes. A gram can lie one byte before the pattern, so deltas count from the place behind
-/// the gram's first byte.
+/// the gram's first byte. By four bytes, by a gram's first three, and by its last three ([`build::Kind`]).
 #[derive(Clone, Debug)]
-struct MediumBuckets {
-    /// By four bytes.
-    four: Buckets,
-    /// By a gram's first three bytes, in the upper ones.
-    front: Buckets,
-    /// By a gram's last three bytes.
-    back: Buckets,
-}
-
-/// Buckets of longer patterns.
-#[derive(Clone, Debug)]
-struct LongBuckets {
-    grams: Buckets,
-    /// By the seven bytes of four neighbouring grams: patterns that share a gram with too many others.
-    splits: Buckets,
-    split: SplitHash,
-}
+struct MediumBuckets([Buckets; 3]);
 
 impl Searcher {
     /// A searcher for these patterns. The same seed gives the same searcher; it should be drawn at random and kept
@@ -184,7 +171,7 @@ impl Searcher {
             let count = CHUNK.min(payload.len() - from);
             let text = scratch::from(&scratch.folded, from);
             simd::scan(self.chosen, &self.long, &self.medium, text, count, &mut scratch.survivors);
-            self.verify(payload, from, count.div_ceil(BLOCK), &mut run_end, scratch, &mut report);
+            self.verify(payload, from, &mut run_end, scratch, &mut report);
         }
         self.crowds.search(payload, scratch, &mut report);
         self.empty.iter().for_each(|pattern| found(*pattern));
@@ -208,12 +195,9 @@ impl Searcher {
             + self.singles.bytes()
             + self.pairs.bytes()
             + self.medium.bytes()
-            + self.medium_buckets.four.bytes()
-            + self.medium_buckets.front.bytes()
-            + self.medium_buckets.back.bytes()
+            + self.medium_buckets.0.iter().map(Buckets::bytes).sum::<usize>()
             + self.long.bytes()
-            + self.long_buckets.grams.bytes()
-            + self.long_buckets.splits.bytes()
+            + self.windows.bytes()
             + self.runs.bytes()
             + size_of_val(&self.records[..])
             + self.crowds.bytes()

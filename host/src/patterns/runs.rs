@@ -44,7 +44,7 @@ impl Runs {
     pub fn settle(
         &self,
         place: usize,
-        bytes: usize,
+        payload: &[u8],
         end: &mut usize,
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
@@ -52,12 +52,13 @@ impl Runs {
         if place < *end {
             return;
         }
-        let folded = &scratch.folded[MARGIN..MARGIN + bytes];
+        let folded = &scratch.folded[MARGIN..MARGIN + payload.len()];
         let byte = folded[place];
         let from = folded[..place].iter().rposition(|other| *other != byte).map_or(0, |at| at + 1);
-        let to = folded[place..].iter().position(|other| *other != byte).map_or(bytes, |at| place + at);
+        let to =
+            folded[place..].iter().position(|other| *other != byte).map_or(payload.len(), |at| place + at);
         *end = to;
-        let exact = &scratch.exact[MARGIN + from..MARGIN + to];
+        let exact = &payload[from..to];
         let mut found = |of: &FxHashMap<u8, Vec<(usize, u32)>>, byte: u8, longest: usize| {
             for (length, text) in of.get(&byte).into_iter().flatten() {
                 if *length > longest {

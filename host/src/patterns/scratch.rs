@@ -1,8 +1,9 @@
 //! What a search writes: reused from payload to payload.
 
 use super::filter::Gram;
-use super::short::{BLOCK, Wanted};
+use super::short::Wanted;
 use super::simd;
+use super::survivors::Survivors;
 use crate::engine::cpu::Chosen;
 
 /// Bytes of a payload that are filtered before their survivors are looked at: those stay in the first cache.
@@ -10,11 +11,7 @@ pub const CHUNK: usize = 2048;
 /// Bytes before and behind the payload's copy, so that what is read around a place always exists.
 pub const MARGIN: usize = 128;
 
-/// Places of each block of a chunk that the filters let pass, as bits: 0 to 15 for places 0, 4, … 60 and long
-/// patterns; 16 to 31 for these and 32 to 47 for places 2, 6, … 62 and shorter ones.
-pub type Survivors = [u64; CHUNK / BLOCK];
-
-/// A gram that has nothing new to say for a payload: all its patterns are settled.
+/// A gram that has nothing new to say for a payload: all patterns of three to six bytes that it leads to are settled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quiet {
     gram: Gram,
@@ -63,17 +60,12 @@ pub struct Wasted {
 }
 
 /// Memory that a search works in. One for each thread; any searcher can use it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// The payload between margins of zeros.
-    pub(super) exact: Vec<u8>,
-    /// The same in lower case.
+    /// The payload in lower case, between margins of zeros.
     pub(super) folded: Vec<u8>,
-    pub(super) survivors: Box<Survivors>,
-    /// Of long patterns.
-    pub(super) quiet_long: QuietGrams,
-    /// Of shorter ones.
-    pub(super) quiet_medium: QuietGrams,
+    pub(super) survivors: Survivors,
+    pub(super) quiet: QuietGrams,
     pub(super) pairs: Wanted,
     /// Payload in which each pattern was found last, or was settled otherwise.
     pub(super) settled: Vec<u32>,
@@ -83,23 +75,6 @@ pub struct Scratch {
     pub(super) generation: u32,
     /// Failure function of a pattern that is sought alone.
     pub(super) failure: Vec<usize>,
-}
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self {
-            exact: Vec::new(),
-            folded: Vec::new(),
-            survivors: Box::new([0; CHUNK / BLOCK]),
-            quiet_long: QuietGrams::default(),
-            quiet_medium: QuietGrams::default(),
-            pairs: Wanted::default(),
-            settled: Vec::new(),
-            wasted: Vec::new(),
-            generation: 0,
-            failure: Vec::new(),
-        }
-    }
 }
 
 impl Scratch {
@@ -114,22 +89,17 @@ impl Scratch {
             None => {
                 self.settled.fill(0);
                 self.wasted.fill(Wasted::default());
-                self.quiet_long = QuietGrams::default();
-                self.quiet_medium = QuietGrams::default();
+                self.quiet = QuietGrams::default();
                 1
             }
         };
         let needed = payload.len() + 2 * MARGIN;
         if self.folded.len() < needed {
             self.folded.resize(needed.next_power_of_two(), 0);
-            self.exact.resize(needed.next_power_of_two(), 0);
         }
         let end = MARGIN + payload.len();
-        self.exact[MARGIN..end].copy_from_slice(payload);
         simd::fold(chosen, payload, &mut self.folded[MARGIN..end]);
-        for copy in [&mut self.exact, &mut self.folded] {
-            copy[end..end + MARGIN].fill(0);
-        }
+        self.folded[end..end + MARGIN].fill(0);
     }
 }
 

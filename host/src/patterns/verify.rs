@@ -1,8 +1,10 @@
 //! From a survivor to the patterns that stand there.
 
-use super::buckets::{Entry, RUN, SPLIT};
+use super::buckets::{Entry, Key, RUN, window};
+use super::filter::Gram;
 use super::scratch::{self, MARGIN, Scratch};
-use super::{Searcher, filter::Gram, short::BLOCK};
+use super::survivors::Bits;
+use super::{MediumBuckets, Searcher};
 
 /// Eight bytes of a pattern.
 #[derive(Clone, Copy, Debug)]
@@ -103,39 +105,35 @@ fn range(ends: &[u32], at: u32) -> std::ops::Range<usize> {
     start as usize..ends[at] as usize
 }
 
-/// Bits of a block's survivors for each group of places.
-const LANES: usize = 16;
-
 impl Searcher {
     /// Looks at the survivors of the chunk that begins at `from`. `run_end` is where the last run of one byte ended.
     pub(super) fn verify(
         &self,
         payload: &[u8],
         from: usize,
-        blocks: usize,
         run_end: &mut usize,
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
+        let Scratch { survivors, folded, .. } = scratch;
+        survivors.long.keep(|place| self.windows_with(windows(folded, from + place)));
+        survivors.medium.keep(|place| self.medium_buckets.with(gram(folded, from + place)));
         let mut run = None;
-        for block in 0..blocks {
-            let mut bits = scratch.survivors[block];
-            while bits != 0 {
-                let bit = bits.trailing_zeros() as usize;
-                bits &= bits - 1;
-                let group = bit / LANES;
-                let place = from + block * BLOCK + bit % LANES * 4 + (group & 2);
-                // The last block goes on behind the payload.
-                if place >= payload.len() {
-                    continue;
-                }
-                if group == 0 {
-                    self.verify_long(payload, place, (&mut run, run_end), scratch, report);
-                } else {
-                    self.verify_medium(payload, place, scratch, report);
-                }
-            }
+        for at in 0..scratch.survivors.long.len() {
+            let (place, deltas) = scratch.survivors.long.get(at);
+            self.verify_long(payload, from + place, deltas, (&mut run, run_end), scratch, report);
         }
+        for at in 0..scratch.survivors.medium.len() {
+            let (place, kinds) = scratch.survivors.medium.get(at);
+            self.verify_medium(payload, from + place, kinds, scratch, report);
+        }
+    }
+
+    /// Which of the windows may be in a bucket, a bit each.
+    #[inline]
+    fn windows_with(&self, windows: [Key; 4]) -> u8 {
+        let bit = |delta: usize| u8::from(self.windows.may_have(windows[delta])) << delta;
+        bit(0) | bit(1) | bit(2) | bit(3)
     }
 
     /// Looks at a survivor among patterns of three to six bytes.
@@ -144,26 +142,22 @@ impl Searcher {
         &self,
         payload: &[u8],
         place: usize,
+        kinds: Bits,
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
         let gram = gram(&scratch.folded, place);
-        if scratch.quiet_medium.has(gram, scratch.generation) {
+        if scratch.quiet.has(gram, scratch.generation) {
             return;
         }
-        let buckets = &self.medium_buckets;
         let mut open = false;
-        for entry in buckets.four.of(gram) {
-            open |= !self.settle(payload, place + 1, entry, scratch, report);
-        }
-        for entry in buckets.front.of(front(gram)) {
-            open |= !self.settle(payload, place + 1, entry, scratch, report);
-        }
-        for entry in buckets.back.of(back(gram)) {
-            open |= !self.settle(payload, place + 1, entry, scratch, report);
+        for kind in kinds {
+            for entry in self.medium_buckets.0[kind].of(keys(gram)[kind]) {
+                open |= !self.settle(payload, place + 1, entry, scratch, report);
+            }
         }
         if !open {
-            scratch.quiet_medium.insert(gram, scratch.generation);
+            scratch.quiet.insert(gram, scratch.generation);
         }
     }
 
@@ -174,44 +168,33 @@ impl Searcher {
         &self,
         payload: &[u8],
         place: usize,
+        deltas: Bits,
         (run, run_end): (&mut Option<[u64; 2]>, &mut usize),
         scratch: &mut Scratch,
         report: &mut impl FnMut(u32),
     ) {
-        let gram = gram(&scratch.folded, place);
-        if scratch.quiet_long.has(gram, scratch.generation) {
-            return;
-        }
-        // From the first byte of the window of seven that begins three bytes before, to the last of that which begins here.
+        // All bytes of the windows.
         let around = [eight(&scratch.folded, MARGIN + place - 3), eight(&scratch.folded, MARGIN + place)];
         if *run == Some(around) {
             return;
         }
-        let (mut open, mut split) = (false, false);
-        for entry in self.long_buckets.grams.of(gram) {
-            if entry.record == RUN {
-                // Its bucket has other grams too, some with the same tag.
-                if gram == u32::from_le_bytes([gram as u8; 4]) {
-                    self.runs.settle(place, payload.len(), run_end, scratch, report);
+        let mut open = false;
+        for delta in deltas {
+            for entry in self.windows.of(windows(&scratch.folded, place)[delta]) {
+                if entry.record == RUN {
+                    // Its bucket has other windows too, some with the same tag.
+                    let gram = gram(&scratch.folded, place);
+                    if gram == u32::from_le_bytes([gram as u8; 4]) {
+                        self.runs.settle(place, payload, run_end, scratch, report);
+                    }
                     open = true;
+                } else {
+                    let entry = Entry { delta: delta as u32, ..entry };
+                    open |= !self.settle(payload, place, entry, scratch, report);
                 }
-                continue;
-            }
-            if entry.record != SPLIT {
-                open |= !self.settle(payload, place, entry, scratch, report);
-                continue;
-            }
-            split = true;
-            let window = eight(&scratch.folded, MARGIN + place - entry.delta as usize);
-            for record in self.long_buckets.splits.of(self.long_buckets.split.of_eight(window)) {
-                open |= !self.settle(payload, place, Entry { delta: entry.delta, ..record }, scratch, report);
             }
         }
         *run = (!open).then_some(around);
-        // What a split holds depends on more than the gram.
-        if !open && !split {
-            scratch.quiet_long.insert(gram, scratch.generation);
-        }
     }
 
     /// Whether an entry's pattern needs no more looking for in this payload; reports it if it stands here.
@@ -228,31 +211,30 @@ impl Searcher {
         if scratch.settled[record.text as usize] == scratch.generation {
             return true;
         }
-        let there = if record.back & NOCASE == 0 { &scratch.exact } else { &scratch.folded };
-        // A delta is at most three: the margin has as many bytes.
-        let at = MARGIN + place - entry.delta as usize;
-        if eight(there, at) & record.mask != record.value {
+        let Some(at) = place.checked_sub(entry.delta as usize) else { return false };
+        let there = if record.back & NOCASE == 0 {
+            eight_or_less(payload, at)
+        } else {
+            eight(&scratch.folded, MARGIN + at)
+        };
+        if there & record.mask != record.value {
             return false;
         }
-        let Some(start) = at.checked_sub(MARGIN + (record.back & !NOCASE) as usize) else {
+        let Some(start) = at.checked_sub((record.back & !NOCASE) as usize) else { return false };
+        let bytes = self.texts.of(record.text);
+        let there =
+            if record.back & NOCASE == 0 { payload } else { &scratch.folded[MARGIN..MARGIN + payload.len()] };
+        let Some(there) = there.get(start..start + bytes.len()) else { return false };
+        // Patterns that begin alike mostly end differently.
+        if last(there) != last(bytes) {
             return false;
-        };
-        if self.stands_at(record.text, payload, start, &scratch.folded) {
+        }
+        if there == bytes {
             scratch.settled[record.text as usize] = scratch.generation;
             report(record.text);
             return true;
         }
         self.waste(record.text, payload, scratch, report)
-    }
-
-    #[inline]
-    fn stands_at(&self, text: u32, payload: &[u8], start: usize, folded: &[u8]) -> bool {
-        let bytes = self.texts.of(text);
-        if payload.len() - start.min(payload.len()) < bytes.len() {
-            return false;
-        }
-        let there = if self.texts.nocase(text) { scratch::from(folded, start) } else { &payload[start..] };
-        there[..bytes.len()] == *bytes
     }
 
     /// Counts a comparison in vain. Where a pattern had more of them than the payload has bytes it is sought alone,
@@ -275,6 +257,16 @@ impl Searcher {
             report(text);
         }
         true
+    }
+}
+
+impl MediumBuckets {
+    /// Which of them may have an entry of the gram, a bit each.
+    #[inline]
+    fn with(&self, gram: Gram) -> u8 {
+        let keys = keys(gram);
+        let bit = |kind: usize| u8::from(self.0[kind].may_have(keys[kind])) << kind;
+        bit(0) | bit(1) | bit(2)
     }
 }
 
@@ -305,22 +297,41 @@ pub fn occurs(pattern: &[u8], text: &[u8], failure: &mut Vec<usize>) -> bool {
     false
 }
 
-/// The first three bytes of a gram, as [`super::MediumBuckets`] has them.
+/// What a gram is looked up by in each of [`MediumBuckets`]: in the order of [`super::build::Kind`].
 #[inline]
-pub fn front(gram: Gram) -> Gram {
-    gram << 8
+fn keys(gram: Gram) -> [Key; 3] {
+    [gram, gram & 0x00ff_ffff, gram >> 8].map(Key::from)
 }
 
-/// The last three bytes of a gram, likewise.
+/// The seven bytes that begin at a place of the payload, and one, two and three bytes before.
 #[inline]
-pub fn back(gram: Gram) -> Gram {
-    gram & 0xffff_ff00
+fn windows(folded: &[u8], place: usize) -> [Key; 4] {
+    let at = MARGIN + place;
+    [eight(folded, at), eight(folded, at - 1), eight(folded, at - 2), eight(folded, at - 3)].map(window)
 }
 
 /// The gram at a place of the payload.
 #[inline]
 fn gram(folded: &[u8], place: usize) -> Gram {
     folded[MARGIN + place..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+/// The last bytes, eight if there are as many.
+#[inline]
+fn last(bytes: &[u8]) -> u64 {
+    bytes.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Eight bytes of the payload, with zeros behind its end.
+#[inline]
+fn eight_or_less(payload: &[u8], at: usize) -> u64 {
+    let there = payload.get(at..).unwrap_or_default();
+    let bytes = there.first_chunk().copied().unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        bytes[..there.len()].copy_from_slice(there);
+        bytes
+    });
+    u64::from_le_bytes(bytes)
 }
 
 /// Eight bytes of the payload's copy.

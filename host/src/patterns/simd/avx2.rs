@@ -3,8 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::super::filter::{Long, MEDIUM_FROM, MEDIUM_INDEXED, Medium};
-use super::super::scratch::Survivors;
 use super::super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS};
+use super::super::survivors::{Places, Survivors, asked};
 
 /// Bytes of a vector.
 const VECTOR: usize = 32;
@@ -20,12 +20,13 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
 }
 
 /// See [`super::scan`].
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx2,bmi1,popcnt")]
 pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
     debug_assert_eq!(long.words.len() as u64, 1 << (32 - long.shift));
     debug_assert_eq!(medium.words.len() as u64, 1 << (32 - medium.shift));
-    for (block, survivors) in (0..count).step_by(BLOCK).zip(survivors) {
-        *survivors = 0;
+    survivors.clear();
+    for block in (0..count).step_by(BLOCK) {
+        let mut passed = [0; 3];
         for half in 0..2 {
             let even = grams(text, block + VECTOR * half);
             let product = _mm256_mullo_epi32(even, broadcast(long.index));
@@ -33,19 +34,39 @@ pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: 
             // SAFETY: a word shifted right by `shift` is below `1 << (32 - shift)`, the number of words that the
             // filter was built with.
             let words = unsafe { _mm256_i32gather_epi32::<4>(long.words.as_ptr().cast(), index) };
-            *survivors |= u64::from(has(words, bits::<0, 24>(even))) << (LANES * half);
+            passed[0] |= u16::from(has(words, bits::<0, 24>(even))) << (LANES * half);
             for (group, grams) in [(1, even), (2, grams(text, block + VECTOR * half + 2))] {
                 let indexed = _mm256_and_si256(grams, broadcast(MEDIUM_INDEXED));
                 let product = _mm256_mullo_epi32(indexed, broadcast(medium.index));
                 let index = _mm256_srlv_epi32(product, broadcast(medium.shift));
                 // SAFETY: as above.
                 let words = unsafe { _mm256_i32gather_epi32::<4>(medium.words.as_ptr().cast(), index) };
-                *survivors |=
-                    u64::from(has(words, bits::<{ MEDIUM_FROM as i32 }, { 24 + MEDIUM_FROM as i32 }>(grams)))
-                        << (2 * LANES * group + LANES * half);
+                let bits = bits::<{ MEDIUM_FROM as i32 }, { 24 + MEDIUM_FROM as i32 }>(grams);
+                passed[group] |= u16::from(has(words, bits)) << (LANES * half);
             }
         }
+        let asked = asked(count - block);
+        push(&mut survivors.long, block, passed[0] & asked[0]);
+        push(&mut survivors.medium, block, passed[1] & asked[1]);
+        push(&mut survivors.medium, block + 2, passed[2] & asked[2]);
     }
+}
+
+/// Adds the places that passed: every fourth one from a place on. Four are written whether there are as many or not.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,popcnt")]
+fn push(list: &mut Places, from: usize, passed: u16) {
+    let (mut bits, count) = (u32::from(passed), passed.count_ones() as usize);
+    let mut place = |place: &mut u32| {
+        *place = from as u32 + 4 * bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+    };
+    let next = list.next();
+    next[..4].iter_mut().for_each(&mut place);
+    if count > 4 {
+        next[4..count].iter_mut().for_each(place);
+    }
+    list.add(count);
 }
 
 /// See [`super::super::filter::bits`].

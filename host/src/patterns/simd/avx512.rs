@@ -3,45 +3,67 @@
 use std::arch::x86_64::*;
 
 use super::super::filter::{Long, MEDIUM_FROM, MEDIUM_INDEXED, Medium};
-use super::super::scratch::Survivors;
 use super::super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS};
+use super::super::survivors::{LANES, Places, Survivors, asked};
 
-/// Grams of a vector.
-const LANES: usize = 16;
-
-/// See [`super::fold`]: compilers make vectors of it.
+/// See [`super::fold`].
 #[target_feature(enable = "avx512f,avx512bw")]
 pub fn fold(payload: &[u8], folded: &mut [u8]) {
-    for (folded, byte) in folded.iter_mut().zip(payload) {
-        *folded = byte.to_ascii_lowercase();
+    for (payload, folded) in payload.chunks(BLOCK).zip(folded.chunks_mut(BLOCK)) {
+        let there = u64::MAX >> (BLOCK - payload.len().min(folded.len()));
+        // SAFETY: no more bytes are read than the chunk has.
+        let bytes = unsafe { _mm512_maskz_loadu_epi8(there, payload.as_ptr().cast()) };
+        let from_a = _mm512_sub_epi8(bytes, _mm512_set1_epi8(b'A' as i8));
+        let capitals = _mm512_cmplt_epu8_mask(from_a, _mm512_set1_epi8(26));
+        let lower = _mm512_mask_add_epi8(bytes, capitals, bytes, _mm512_set1_epi8(0x20));
+        // SAFETY: no more bytes are written than the chunk has.
+        unsafe { _mm512_mask_storeu_epi8(folded.as_mut_ptr().cast(), there, lower) };
     }
 }
 
 /// See [`super::scan`].
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
 pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
     debug_assert_eq!(long.words.len() as u64, 1 << (32 - long.shift));
     debug_assert_eq!(medium.words.len() as u64, 1 << (32 - medium.shift));
-    let bit = load(&BIT);
-    for (block, survivors) in (0..count).step_by(BLOCK).zip(survivors) {
+    let (bit, lane) = (load(&BIT), load(&LANE));
+    survivors.clear();
+    for block in (0..count).step_by(BLOCK) {
+        let asked = asked(count - block);
+        let places = _mm512_add_epi32(lane, broadcast(block as u32));
         let even = grams(text, block);
         let product = _mm512_mullo_epi32(even, broadcast(long.index));
         let index = _mm512_srlv_epi32(product, broadcast(long.shift));
         // SAFETY: a word shifted right by `shift` is below `1 << (32 - shift)`, the number of words that the filter
         // was built with.
         let words = unsafe { _mm512_i32gather_epi32::<4>(index, long.words.as_ptr().cast()) };
-        *survivors = u64::from(has(words, bits::<0, 24>(even, bit)));
-        for (group, grams) in [(1, even), (2, grams(text, block + 2))] {
+        push(&mut survivors.long, places, asked[0] & has(words, bits::<0, 24>(even, bit)));
+        for (odd, grams) in [(0, even), (1, grams(text, block + 2))] {
             let indexed = _mm512_and_si512(grams, broadcast(MEDIUM_INDEXED));
             let product = _mm512_mullo_epi32(indexed, broadcast(medium.index));
             let index = _mm512_srlv_epi32(product, broadcast(medium.shift));
             // SAFETY: as above.
             let words = unsafe { _mm512_i32gather_epi32::<4>(index, medium.words.as_ptr().cast()) };
-            *survivors |= u64::from(has(words, bits::<MEDIUM_FROM, { 24 + MEDIUM_FROM }>(grams, bit)))
-                << (LANES * group);
+            let passed = has(words, bits::<MEDIUM_FROM, { 24 + MEDIUM_FROM }>(grams, bit));
+            let places = _mm512_add_epi32(places, broadcast(2 * odd));
+            push(&mut survivors.medium, places, asked[1 + odd as usize] & passed);
         }
     }
 }
+
+/// Adds the places that passed.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+fn push(list: &mut Places, places: __m512i, passed: __mmask16) {
+    let first = _mm512_maskz_compress_epi32(passed, places);
+    let next = &mut list.next()[..LANES];
+    // SAFETY: the slice has sixteen words of four bytes.
+    unsafe { _mm512_storeu_si512(next.as_mut_ptr().cast(), first) };
+    list.add(passed.count_ones() as usize);
+}
+
+/// Place of each lane in a block.
+const LANE: [u32; LANES] = [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60];
 
 /// Words with one bit of the lower half each.
 const BIT: [u32; LANES] = [

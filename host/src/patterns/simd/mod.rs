@@ -9,8 +9,8 @@ mod avx512;
 mod portable;
 
 use super::filter::{Long, Medium};
-use super::scratch::Survivors;
 use super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS};
+use super::survivors::Survivors;
 use crate::engine::cpu::Chosen;
 #[cfg(target_arch = "x86_64")]
 use crate::engine::cpu::Simd;
@@ -32,8 +32,8 @@ pub fn fold(chosen: Chosen, payload: &[u8], folded: &mut [u8]) {
     }
 }
 
-/// Grams of the first `count` bytes that pass, block by block; `text` goes on for [`READ_BEHIND`] bytes. Behind `count`,
-/// the last block says nothing.
+/// Places of the first `count` bytes that pass; `text` goes on for [`READ_BEHIND`] bytes. Where `count` ends within a block,
+/// the payload ends.
 pub fn scan(
     chosen: Chosen,
     long: &Long,

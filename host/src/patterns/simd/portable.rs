@@ -1,8 +1,8 @@
 //! The loops in plain Rust.
 
 use super::super::filter::{Gram, Long, Medium};
-use super::super::scratch::Survivors;
 use super::super::short::{BLOCK, BLOCK_BYTES, ByteSet, PAIR_WORDS, place_of};
+use super::super::survivors::{LANES, Places, Survivors, asked};
 
 /// See [`super::fold`].
 pub fn fold(payload: &[u8], folded: &mut [u8]) {
@@ -13,17 +13,25 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
 
 /// See [`super::scan`].
 pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
-    for (block, survivors) in (0..count).step_by(BLOCK).zip(survivors) {
-        *survivors = (0..16).fold(0, |bits, lane| {
-            let even = gram(text, block + 4 * lane);
-            let odd = gram(text, block + 4 * lane + 2);
-            let passes = [long.passes(even), medium.passes(even), medium.passes(odd)];
-            passes
-                .iter()
-                .enumerate()
-                .fold(bits, |bits, (group, passes)| bits | u64::from(*passes) << (16 * group + lane))
-        });
+    survivors.clear();
+    for block in (0..count).step_by(BLOCK) {
+        let asked = asked(count - block);
+        for lane in 0..LANES {
+            let place = block + 4 * lane;
+            let (even, odd) = (gram(text, place), gram(text, place + 2));
+            let asked = asked.map(|lanes| lanes >> lane & 1 != 0);
+            push(&mut survivors.long, place, asked[0] & long.passes(even));
+            push(&mut survivors.medium, place, asked[1] & medium.passes(even));
+            push(&mut survivors.medium, place + 2, asked[2] & medium.passes(odd));
+        }
     }
+}
+
+/// Adds a place where it passed.
+#[inline]
+fn push(places: &mut Places, place: usize, passed: bool) {
+    places.next()[0] = place as u32;
+    places.add(usize::from(passed));
 }
 
 fn gram(text: &[u8], place: usize) -> Gram {
