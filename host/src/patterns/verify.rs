@@ -11,15 +11,15 @@ use super::{MediumBuckets, Searcher};
 pub struct Record {
     /// The bytes, the first one lowest; in lower case where case does not count.
     value: u64,
-    /// Which of them count.
-    mask: u64,
     /// The pattern.
     text: u32,
-    /// Bytes of the pattern before these, and [`NOCASE`].
-    back: u32,
+    /// Bytes of the pattern before these; from bit [`LACKS`] on for how many bits of the value it has no byte; [`NOCASE`].
+    at: u32,
 }
 
-/// In [`Record::back`]: case does not count.
+/// In [`Record::at`]: the lowest bit of how many lack.
+const LACKS: u32 = 16;
+/// Likewise: case does not count.
 const NOCASE: u32 = 1 << 31;
 
 impl Record {
@@ -28,9 +28,25 @@ impl Record {
         let count = (bytes.len() - back).min(8);
         let mut value = [0; 8];
         value[..count].copy_from_slice(&bytes[back..back + count]);
-        let mask = u64::MAX >> (64 - 8 * count);
-        let back = back as u32 | if nocase { NOCASE } else { 0 };
-        Self { value: u64::from_le_bytes(value), mask, text, back }
+        let at = back as u32 | (64 - 8 * count as u32) << LACKS | if nocase { NOCASE } else { 0 };
+        Self { value: u64::from_le_bytes(value), text, at }
+    }
+
+    /// Bytes of the pattern before these.
+    fn back(&self) -> usize {
+        (self.at & ((1 << LACKS) - 1)) as usize
+    }
+
+    /// Whether case does not count.
+    #[inline]
+    fn nocase(&self) -> bool {
+        self.at & NOCASE != 0
+    }
+
+    /// Whether these eight bytes are the pattern's, as far as it has any.
+    #[inline]
+    fn is(&self, eight: u64) -> bool {
+        (eight ^ self.value) << (self.at >> LACKS & 63) == 0
     }
 }
 
@@ -180,7 +196,7 @@ impl Searcher {
         }
         let mut open = false;
         for delta in deltas {
-            for entry in self.windows.of(windows(&scratch.folded, place)[delta]) {
+            for entry in self.windows.of(window(eight(&scratch.folded, MARGIN + place - delta))) {
                 if entry.record == RUN {
                     // Its bucket has other windows too, some with the same tag.
                     let gram = gram(&scratch.folded, place);
@@ -212,18 +228,16 @@ impl Searcher {
             return true;
         }
         let Some(at) = place.checked_sub(entry.delta as usize) else { return false };
-        let there = if record.back & NOCASE == 0 {
-            eight_or_less(payload, at)
-        } else {
-            eight(&scratch.folded, MARGIN + at)
-        };
-        if there & record.mask != record.value {
+        let nocase = record.nocase();
+        let (exact, folded) = (eight_or_less(payload, at), eight(&scratch.folded, MARGIN + at));
+        // About every third pattern is without case, so that a branch would go either way.
+        let there = std::hint::select_unpredictable(nocase, folded, exact);
+        if !record.is(there) {
             return false;
         }
-        let Some(start) = at.checked_sub((record.back & !NOCASE) as usize) else { return false };
+        let Some(start) = at.checked_sub(record.back()) else { return false };
         let bytes = self.texts.of(record.text);
-        let there =
-            if record.back & NOCASE == 0 { payload } else { &scratch.folded[MARGIN..MARGIN + payload.len()] };
+        let there = if nocase { &scratch.folded[MARGIN..MARGIN + payload.len()] } else { payload };
         let Some(there) = there.get(start..start + bytes.len()) else { return false };
         // Patterns that begin alike mostly end differently.
         if last(there) != last(bytes) {
