@@ -153,7 +153,7 @@ impl Searcher {
         scratch: &mut Scratch,
         mut found: impl FnMut(u32),
     ) {
-        scratch.start(self.chosen, payload, self.texts.len());
+        scratch.start(self.texts.len());
         let texts = &self.texts;
         let mut report = |text: u32| texts.patterns(text).iter().for_each(|pattern| found(*pattern));
         let mut settled = Settled { marks: &mut scratch.settled, generation: scratch.generation };
@@ -166,6 +166,7 @@ impl Searcher {
         if !lengths.has(Lengths::MORE) {
             return;
         }
+        scratch.fold(self.chosen, payload);
         let mut run_end = 0;
         for from in (0..payload.len()).step_by(CHUNK) {
             let count = CHUNK.min(payload.len() - from);

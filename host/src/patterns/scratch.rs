@@ -78,8 +78,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes ready for a payload and a searcher of that many texts.
-    pub(super) fn start(&mut self, chosen: Chosen, payload: &[u8], texts: usize) {
+    /// Makes ready for the next payload and a searcher of that many texts.
+    pub(super) fn start(&mut self, texts: usize) {
         if self.settled.len() < texts {
             self.settled.resize(texts, 0);
             self.wasted.resize(texts, Wasted::default());
@@ -93,6 +93,10 @@ impl Scratch {
                 1
             }
         };
+    }
+
+    /// Takes the payload in lower case.
+    pub(super) fn fold(&mut self, chosen: Chosen, payload: &[u8]) {
         let needed = payload.len() + 2 * MARGIN;
         if self.folded.len() < needed {
             self.folded.resize(needed.next_power_of_two(), 0);
