@@ -33,14 +33,13 @@ impl Places {
     /// [`LANES`] words, where the next ones are written; [`Self::add`] says how many they were.
     #[inline]
     pub fn next(&mut self) -> &mut [u32] {
-        let at = self.len.min(CHUNK / 2);
-        &mut self.list[at..at + LANES]
+        &mut self.list[self.len..][..LANES]
     }
 
     /// Takes as many more as were written.
     #[inline]
     pub fn add(&mut self, count: usize) {
-        self.len = (self.len + count).min(CHUNK / 2);
+        self.len += count;
     }
 
     /// Leaves those out that `leads` says nothing of: each of its bits is a bucket to look into.

@@ -24,7 +24,6 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
 pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
     debug_assert_eq!(long.words.len() as u64, 1 << (32 - long.shift));
     debug_assert_eq!(medium.words.len() as u64, 1 << (32 - medium.shift));
-    survivors.clear();
     for block in (0..count).step_by(BLOCK) {
         let mut passed = [0; 3];
         for half in 0..2 {

@@ -27,7 +27,6 @@ pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: 
     debug_assert_eq!(long.words.len() as u64, 1 << (32 - long.shift));
     debug_assert_eq!(medium.words.len() as u64, 1 << (32 - medium.shift));
     let (bit, lane) = (load(&BIT), load(&LANE));
-    survivors.clear();
     for block in (0..count).step_by(BLOCK) {
         let asked = asked(count - block);
         let places = _mm512_add_epi32(lane, broadcast(block as u32));

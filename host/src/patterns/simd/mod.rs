@@ -42,6 +42,7 @@ pub fn scan(
     count: usize,
     survivors: &mut Survivors,
 ) {
+    survivors.clear();
     match chosen.simd() {
         // SAFETY: a `Chosen` exists only for instructions that the processor has.
         #[cfg(target_arch = "x86_64")]

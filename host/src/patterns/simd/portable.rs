@@ -13,7 +13,6 @@ pub fn fold(payload: &[u8], folded: &mut [u8]) {
 
 /// See [`super::scan`].
 pub fn scan(long: &Long, medium: &Medium, text: &[u8], count: usize, survivors: &mut Survivors) {
-    survivors.clear();
     for block in (0..count).step_by(BLOCK) {
         let asked = asked(count - block);
         for lane in 0..LANES {
